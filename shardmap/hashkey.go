@@ -1,0 +1,174 @@
+package shardmap
+
+import (
+	"cmp"
+	"crypto/fips140"
+	"crypto/md5"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"unsafe"
+)
+
+// HashKey is a point of the Kinesis hash key space [0, 2^128): an unsigned
+// 128-bit integer. It is a comparable value; its zero value is 0.
+type HashKey struct {
+	Hi, Lo uint64
+}
+
+// MaxHashKey is 2^128−1, the last hash key.
+var MaxHashKey = HashKey{Hi: 1<<64 - 1, Lo: 1<<64 - 1}
+
+// MaxHashKeyDigits is the number of decimal digits of MaxHashKey.
+const MaxHashKeyDigits = 39
+
+// ErrInvalidHashKey is wrapped by ParseHashKey.
+var ErrInvalidHashKey = errors.New("invalid hash key")
+
+// HashKeyOf is the hash key Kinesis gives a partition key: the MD5 of its
+// UTF-8 bytes, read as a big-endian integer. Unicode is not normalised: é in
+// its one- and two-rune forms are two keys. It does not allocate.
+//
+// MD5 places records here and protects nothing, so it also runs where Go is
+// told to allow FIPS 140 algorithms only (GODEBUG=fips140=only).
+func HashKeyOf(partitionKey string) HashKey {
+	if fips140.Enforced() {
+		return hashKeyUnderFIPS(partitionKey)
+	}
+	return hashKeyOf(partitionKey)
+}
+
+func hashKeyOf(partitionKey string) HashKey {
+	// md5.Sum only reads its argument; a conversion to []byte would copy.
+	digest := md5.Sum(unsafe.Slice(unsafe.StringData(partitionKey), len(partitionKey)))
+	return HashKey{
+		Hi: binary.BigEndian.Uint64(digest[:8]),
+		Lo: binary.BigEndian.Uint64(digest[8:]),
+	}
+}
+
+// hashKeyUnderFIPS stands apart because its closure would move the result of
+// HashKeyOf to the heap.
+func hashKeyUnderFIPS(partitionKey string) (key HashKey) {
+	fips140.WithoutEnforcement(func() { key = hashKeyOf(partitionKey) })
+	return key
+}
+
+// ParseHashKey reads an ExplicitHashKey: a decimal number from 0 to 2^128−1
+// without sign or leading zeros, the service's pattern 0|([1-9]\d{0,38}). The
+// error wraps ErrInvalidHashKey. It does not allocate when it succeeds.
+func ParseHashKey(text string) (HashKey, error) {
+	if text == "" || len(text) > MaxHashKeyDigits || (text[0] == '0' && len(text) > 1) {
+		return HashKey{}, invalidHashKey(text)
+	}
+	var k HashKey
+	for i := range len(text) {
+		digit := text[i] - '0'
+		if digit > 9 {
+			return HashKey{}, invalidHashKey(text)
+		}
+		// k = k×10 + digit, watching for a carry out of 128 bits.
+		carry, lo := bits.Mul64(k.Lo, 10)
+		over, hi := bits.Mul64(k.Hi, 10)
+		hi, c1 := bits.Add64(hi, carry, 0)
+		lo, c2 := bits.Add64(lo, uint64(digit), 0)
+		hi, c3 := bits.Add64(hi, 0, c2)
+		if over != 0 || c1 != 0 || c3 != 0 {
+			return HashKey{}, invalidHashKey(text)
+		}
+		k = HashKey{Hi: hi, Lo: lo}
+	}
+	return k, nil
+}
+
+func invalidHashKey(text string) error {
+	return fmt.Errorf("%w: %q is no decimal number from 0 to 340282366920938463463374607431768211455", ErrInvalidHashKey, text)
+}
+
+// Compare returns −1, 0 or +1 as k is less than, equal to or greater than o.
+func (k HashKey) Compare(o HashKey) int {
+	if c := cmp.Compare(k.Hi, o.Hi); c != 0 {
+		return c
+	}
+	return cmp.Compare(k.Lo, o.Lo)
+}
+
+// Next is k+1, and 0 after MaxHashKey.
+func (k HashKey) Next() HashKey {
+	lo, carry := bits.Add64(k.Lo, 1, 0)
+	return HashKey{Hi: k.Hi + carry, Lo: lo}
+}
+
+// Prev is k−1, and MaxHashKey before 0.
+func (k HashKey) Prev() HashKey {
+	lo, borrow := bits.Sub64(k.Lo, 1, 0)
+	return HashKey{Hi: k.Hi - borrow, Lo: lo}
+}
+
+// String is the decimal form, as ExplicitHashKey wants it.
+func (k HashKey) String() string {
+	var buf [MaxHashKeyDigits]byte
+	return string(k.AppendDecimal(buf[:0]))
+}
+
+// AppendDecimal appends the decimal form to dst, at most MaxHashKeyDigits
+// bytes and no leading zeros.
+func (k HashKey) AppendDecimal(dst []byte) []byte {
+	// 39 digits are three groups of 19, 19 and 1: two divisions by 10^19, the
+	// largest power of ten in a word, take the number apart.
+	const group = 1e19
+	hi, r := k.Hi/group, k.Hi%group
+	mid, low := bits.Div64(r, k.Lo, group)
+	// k = (hi×2^64 + mid)×10^19 + low, and hi is 0 or 1.
+	var buf [MaxHashKeyDigits]byte
+	i := len(buf)
+	if hi != 0 || mid >= group {
+		top, rest := bits.Div64(hi, mid, group)
+		i = putDigits(&buf, i, low, 19)
+		i = putDigits(&buf, i, rest, 19)
+		i = putDigits(&buf, i, top, 1)
+	} else if mid != 0 {
+		i = putDigits(&buf, i, low, 19)
+		i = putDigits(&buf, i, mid, 1)
+	} else {
+		i = putDigits(&buf, i, low, 1)
+	}
+	return append(dst, buf[i:]...)
+}
+
+const digitPairs = "00010203040506070809" +
+	"10111213141516171819" +
+	"20212223242526272829" +
+	"30313233343536373839" +
+	"40414243444546474849" +
+	"50515253545556575859" +
+	"60616263646566676869" +
+	"70717273747576777879" +
+	"80818283848586878889" +
+	"90919293949596979899"
+
+// putDigits writes n before buf[end], padded with zeros to at least width
+// digits, and returns where it begins.
+func putDigits(buf *[MaxHashKeyDigits]byte, end int, n uint64, width int) int {
+	i := end
+	for n >= 100 {
+		q := n / 100
+		pair := (n - q*100) * 2
+		i -= 2
+		buf[i], buf[i+1] = digitPairs[pair], digitPairs[pair+1]
+		n = q
+	}
+	if n >= 10 {
+		i -= 2
+		buf[i], buf[i+1] = digitPairs[n*2], digitPairs[n*2+1]
+	} else if n > 0 || end == i {
+		i--
+		buf[i] = byte('0' + n)
+	}
+	for end-i < width {
+		i--
+		buf[i] = '0'
+	}
+	return i
+}
