@@ -5,7 +5,6 @@ import (
 	"crypto/fips140"
 	"crypto/md5"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/bits"
 	"unsafe"
@@ -23,35 +22,20 @@ var MaxHashKey = HashKey{Hi: 1<<64 - 1, Lo: 1<<64 - 1}
 // MaxHashKeyDigits is the number of decimal digits of MaxHashKey.
 const MaxHashKeyDigits = 39
 
-// ErrInvalidHashKey is wrapped by ParseHashKey.
-var ErrInvalidHashKey = errors.New("invalid hash key")
-
 // HashKeyOf is the hash key Kinesis gives a partition key: the MD5 of its
 // UTF-8 bytes, read as a big-endian integer. Unicode is not normalised: é in
-// its one- and two-rune forms are two keys. It does not allocate.
+// its one- and two-rune forms are two keys. Bytes that are no UTF-8 are hashed
+// as they are. It does not allocate.
 //
 // MD5 places records here and protects nothing, so it also runs where Go is
 // told to allow FIPS 140 algorithms only (GODEBUG=fips140=only).
-func HashKeyOf(partitionKey string) HashKey {
-	if fips140.Enforced() {
-		return hashKeyUnderFIPS(partitionKey)
-	}
-	return hashKeyOf(partitionKey)
-}
-
-func hashKeyOf(partitionKey string) HashKey {
-	// md5.Sum only reads its argument; a conversion to []byte would copy.
-	digest := md5.Sum(unsafe.Slice(unsafe.StringData(partitionKey), len(partitionKey)))
-	return HashKey{
-		Hi: binary.BigEndian.Uint64(digest[:8]),
-		Lo: binary.BigEndian.Uint64(digest[8:]),
-	}
-}
-
-// hashKeyUnderFIPS stands apart because its closure would move the result of
-// HashKeyOf to the heap.
-func hashKeyUnderFIPS(partitionKey string) (key HashKey) {
-	fips140.WithoutEnforcement(func() { key = hashKeyOf(partitionKey) })
+func HashKeyOf(partitionKey string) (key HashKey) {
+	fips140.WithoutEnforcement(func() {
+		// md5.Sum only reads its argument; a conversion to []byte would copy.
+		digest := md5.Sum(unsafe.Slice(unsafe.StringData(partitionKey), len(partitionKey)))
+		key.Hi = binary.BigEndian.Uint64(digest[:8])
+		key.Lo = binary.BigEndian.Uint64(digest[8:])
+	})
 	return key
 }
 
@@ -115,23 +99,24 @@ func (k HashKey) String() string {
 // AppendDecimal appends the decimal form to dst, at most MaxHashKeyDigits
 // bytes and no leading zeros.
 func (k HashKey) AppendDecimal(dst []byte) []byte {
-	// 39 digits are three groups of 19, 19 and 1: two divisions by 10^19, the
-	// largest power of ten in a word, take the number apart.
+	// Two divisions by 10^19, the largest power of ten in a word, take the
+	// number apart: k = (hi×2^64 + mid)×10^19 + low, where hi is 0 or 1.
 	const group = 1e19
 	hi, r := k.Hi/group, k.Hi%group
 	mid, low := bits.Div64(r, k.Lo, group)
-	// k = (hi×2^64 + mid)×10^19 + low, and hi is 0 or 1.
+
 	var buf [MaxHashKeyDigits]byte
 	i := len(buf)
-	if hi != 0 || mid >= group {
+	switch {
+	case hi != 0:
 		top, rest := bits.Div64(hi, mid, group)
 		i = putDigits(&buf, i, low, 19)
 		i = putDigits(&buf, i, rest, 19)
 		i = putDigits(&buf, i, top, 1)
-	} else if mid != 0 {
+	case mid != 0:
 		i = putDigits(&buf, i, low, 19)
 		i = putDigits(&buf, i, mid, 1)
-	} else {
+	default:
 		i = putDigits(&buf, i, low, 1)
 	}
 	return append(dst, buf[i:]...)

@@ -27,18 +27,14 @@ type Shard struct {
 	Closed bool
 }
 
-// ErrUncovered is wrapped by New when the open shards do not cover every hash
-// key exactly once, which is what a shard list read in the middle of a reshard
-// can look like.
-var ErrUncovered = errors.New("open shards do not cover the hash key space once")
-
 // Map is one state of a stream's shards: which open shard owns a hash key, and
 // who descends from whom. It never changes and is safe for concurrent use. Make
 // one with New.
 type Map struct {
-	shards   []Shard // sorted by ID
-	open     []Shard // sorted by range
-	ends     []HashKey
+	shards   []Shard   // sorted by ID
+	open     []Shard   // sorted by range
+	starts   []HashKey // of open
+	overlap  bool      // some key has two open shards
 	children map[string][]string
 }
 
@@ -46,8 +42,11 @@ type Map struct {
 //
 // The open shards must cover the hash key space exactly once. When they do not,
 // New returns an error wrapping ErrUncovered together with a map that can be
-// used: a key in a gap has no owner, and of overlapping shards the one whose
-// range ends first wins. Two shards of one ID are an error without a map.
+// used: a key in a gap has no owner, and of overlapping shards the youngest, the
+// one with the greatest ID, owns what they share.
+//
+// A list no service would send is an error without a map: a shard without an
+// ID, two shards of one ID, a range that ends before it starts.
 func New(shards []Shard) (*Map, error) {
 	m := &Map{shards: slices.Clone(shards), children: make(map[string][]string)}
 	slices.SortFunc(m.shards, func(a, b Shard) int { return cmp.Compare(a.ID, b.ID) })
@@ -69,11 +68,12 @@ func New(shards []Shard) (*Map, error) {
 		}
 	}
 	slices.SortFunc(m.open, func(a, b Shard) int {
-		return cmp.Or(a.Range.End.Compare(b.Range.End), a.Range.Start.Compare(b.Range.Start))
+		return cmp.Or(a.Range.Start.Compare(b.Range.Start), a.Range.End.Compare(b.Range.End))
 	})
-	m.ends = make([]HashKey, len(m.open))
+	m.starts = make([]HashKey, len(m.open))
 	for i, s := range m.open {
-		m.ends[i] = s.Range.End
+		m.starts[i] = s.Range.Start
+		m.overlap = m.overlap || i > 0 && m.open[i-1].Range.Contains(s.Range.Start)
 	}
 	return m, m.checkCover()
 }
@@ -87,8 +87,12 @@ func (m *Map) checkCover() error {
 		return fmt.Errorf("shard map: %w: nothing owns the keys before shard %s", ErrUncovered, first.ID)
 	}
 	for i := range len(m.open) - 1 {
-		if a, b := m.open[i], m.open[i+1]; !a.Range.AdjacentTo(b.Range) {
-			return fmt.Errorf("shard map: %w: shards %s and %s are not adjacent", ErrUncovered, a.ID, b.ID)
+		a, b := m.open[i], m.open[i+1]
+		if a.Range.Contains(b.Range.Start) {
+			return fmt.Errorf("shard map: %w: shards %s and %s overlap", ErrUncovered, a.ID, b.ID)
+		}
+		if !a.Range.AdjacentTo(b.Range) {
+			return fmt.Errorf("shard map: %w: nothing owns the keys between shards %s and %s", ErrUncovered, a.ID, b.ID)
 		}
 	}
 	if last := m.open[len(m.open)-1]; last.Range.End != MaxHashKey {
@@ -100,11 +104,26 @@ func (m *Map) checkCover() error {
 // ShardFor returns the open shard that owns key; ok is false when none does.
 // It does not allocate.
 func (m *Map) ShardFor(key HashKey) (shard Shard, ok bool) {
-	i := sort.Search(len(m.ends), func(i int) bool { return key.Compare(m.ends[i]) <= 0 })
-	if i == len(m.open) || !m.open[i].Range.Contains(key) {
+	if m.overlap {
+		return m.youngestFor(key)
+	}
+	// The owner can only be the last shard that does not start behind key.
+	i := sort.Search(len(m.starts), func(i int) bool { return key.Compare(m.starts[i]) < 0 }) - 1
+	if i < 0 || !m.open[i].Range.Contains(key) {
 		return Shard{}, false
 	}
 	return m.open[i], true
+}
+
+// youngestFor looks at every open shard. The service numbers shards as it makes
+// them, so a child listed beside a parent that is about to close wins.
+func (m *Map) youngestFor(key HashKey) (shard Shard, ok bool) {
+	for _, s := range m.open {
+		if s.Range.Contains(key) && (!ok || s.ID > shard.ID) {
+			shard, ok = s, true
+		}
+	}
+	return shard, ok
 }
 
 // Shard returns the shard of this ID, open or closed.
@@ -144,8 +163,8 @@ func (s Shard) Parents() []string {
 func (m *Map) Children(id string) []string { return m.children[id] }
 
 // Ancestors returns the IDs of every listed shard that id descends from, over
-// all generations, the oldest first, each once. Parents that retention has
-// removed from the list are not in it.
+// all generations, each once and the oldest first: a parent always stands before
+// its children. Parents that retention has removed from the list are not in it.
 func (m *Map) Ancestors(id string) []string {
 	var order []string
 	seen := map[string]bool{id: true}
