@@ -1,0 +1,47 @@
+package lease
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrConflict is wrapped by every *ConflictError.
+	ErrConflict = errors.New("the row is not as it was last seen")
+
+	// ErrMovesBack is wrapped when a checkpoint lies before the one in the row.
+	ErrMovesBack = errors.New("a checkpoint never moves back")
+
+	// ErrLost is wrapped by what Held returns when the lease is no longer its
+	// own: another worker has it, its row is gone, or it was not renewed for
+	// so long that another worker may have taken it.
+	ErrLost = errors.New("lease lost")
+)
+
+// ConflictError says that a conditional write changed nothing because its
+// condition did not hold.
+type ConflictError struct {
+	// Op is the operation in lower case: create, take, request, renew,
+	// checkpoint, release or delete.
+	Op string
+
+	// Key is the row it was meant for.
+	Key string
+
+	// Exists reports whether there is such a row.
+	Exists bool
+
+	// Current is the row as it is, when it exists.
+	Current Lease
+}
+
+// Error says which operation failed and what stands in the row.
+func (e *ConflictError) Error() string {
+	if !e.Exists {
+		return fmt.Sprintf("%s lease %s: %v: it is gone", e.Op, e.Key, ErrConflict)
+	}
+	return fmt.Sprintf("%s lease %s: %v: owner %q, counter %d", e.Op, e.Key, ErrConflict, e.Current.Owner, e.Current.Counter)
+}
+
+// Unwrap returns ErrConflict.
+func (e *ConflictError) Unwrap() error { return ErrConflict }
