@@ -1,0 +1,174 @@
+package arch
+
+import "slices"
+
+// row is what one package may reach. Patterns are those of the go command:
+// "a/b" is that package alone, "a/b/..." it and everything below.
+type row struct {
+	// imports are the packages of this module its code may import. Its tests
+	// may import every package but the programs.
+	imports []string
+
+	// suppliers are the foreign packages its code may import. Its tests may
+	// import testSuppliers besides.
+	suppliers []string
+
+	// links are the foreign modules a program gets by importing the package,
+	// over all that stands below. Programs and internal packages are not
+	// anybody's import and list none.
+	links []string
+
+	// planned says that the package may not exist yet.
+	planned bool
+}
+
+// arrows is the table: one row a package, named by its folder, "." the root.
+var arrows = map[string]row{
+	// Vocabulary: imports no package of ours.
+	".": {},
+
+	// Bytes and arithmetic.
+	"shardmap":  {},
+	"aggregate": {imports: []string{".", "shardmap"}},
+	"codec":     {imports: []string{".", "aggregate"}, planned: true},
+	"tracecarrier": {
+		imports: []string{".", "shardmap"},
+	},
+	"tracecarrier/otelcarrier": {
+		imports:   []string{".", "tracecarrier"},
+		suppliers: otelAPI,
+		links:     otelModules,
+		planned:   true,
+	},
+
+	// Contracts.
+	"metrics":         {planned: true},
+	"lease":           {imports: []string{".", "metrics"}},
+	"lease/memlease":  {imports: []string{".", "lease"}},
+	"lease/leasetest": {imports: []string{".", "lease"}},
+
+	// Small tools.
+	"internal/arch":    {},
+	"internal/tracing": {imports: []string{"."}, suppliers: otelAPI, planned: true},
+
+	// Clients. They do not import each other, and never a concrete lease store.
+	"producer":          client(awsSDK, awsModules),
+	"consumer":          client(awsSDK, awsModules, "lease"),
+	"kinesismiddleware": client(awsSDK, awsModules),
+	"kinesislambda":     client(lambdaSDK, lambdaModules),
+
+	// The local server, beside the clients.
+	"localkinesis": {
+		imports: []string{".", "shardmap", "aggregate", "localkinesis/fault", "localkinesis/sequence",
+			"localkinesis/state", "localkinesis/wire"},
+		suppliers: awsSDK, // for its ready-made client
+		links:     slices.Concat(awsModules, cborModules),
+		planned:   true,
+	},
+	"localkinesis/sequence": {},
+	"localkinesis/state":    {imports: []string{".", "shardmap", "localkinesis/sequence"}},
+	"localkinesis/fault":    {imports: []string{"."}, planned: true},
+	"localkinesis/wire": {
+		imports:   []string{".", "shardmap", "localkinesis/state", "localkinesis/sequence", "localkinesis/fault"},
+		suppliers: slices.Concat(awsSDK, cbor),
+		links:     slices.Concat(awsModules, cborModules),
+		planned:   true,
+	},
+	"localkinesis/lambdatrigger": {
+		imports:   []string{".", "localkinesis"},
+		suppliers: []string{"github.com/aws/aws-lambda-go/events/..."},
+		links:     slices.Concat(awsModules, cborModules, lambdaModules),
+		planned:   true,
+	},
+
+	// Programs.
+	"cmd/kinetrail": {imports: []string{"internal/cli"}},
+	"internal/cli": {
+		imports:   []string{"..."},
+		suppliers: slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, commandLine),
+	},
+}
+
+// client is the row of a package that talks to the service with this SDK.
+func client(sdk, sdkModules []string, further ...string) row {
+	return row{
+		imports: append([]string{".", "shardmap", "aggregate", "tracecarrier", "tracecarrier/otelcarrier", "metrics",
+			"internal/tracing"}, further...),
+		suppliers: slices.Concat(sdk, otelAPI),
+		links:     slices.Concat(sdkModules, otelModules),
+		planned:   true,
+	}
+}
+
+// programs are packages nothing imports, tests included.
+var programs = []string{"cmd/...", "internal/cli"}
+
+// pure packages start no goroutine, read no clock and call no network.
+var pure = []string{".", "shardmap", "aggregate", "codec", "tracecarrier"}
+
+// Foreign packages by what they are for.
+var (
+	awsSDK = []string{
+		"github.com/aws/aws-sdk-go-v2/aws/...",
+		"github.com/aws/aws-sdk-go-v2/service/kinesis/...",
+		"github.com/aws/smithy-go/...",
+	}
+	awsConfig = []string{
+		"github.com/aws/aws-sdk-go-v2/config",
+		"github.com/aws/aws-sdk-go-v2/credentials/...",
+	}
+	lambdaSDK = []string{"github.com/aws/aws-lambda-go/..."}
+	otelAPI   = []string{
+		"go.opentelemetry.io/otel",
+		"go.opentelemetry.io/otel/attribute",
+		"go.opentelemetry.io/otel/baggage",
+		"go.opentelemetry.io/otel/codes",
+		"go.opentelemetry.io/otel/propagation",
+		"go.opentelemetry.io/otel/semconv/...",
+		"go.opentelemetry.io/otel/trace/...",
+	}
+	otelSDK = []string{
+		"go.opentelemetry.io/contrib/...",
+		"go.opentelemetry.io/otel/exporters/...",
+		"go.opentelemetry.io/otel/sdk/...",
+		"go.opentelemetry.io/proto/otlp/...",
+	}
+	cbor        = []string{"github.com/fxamacker/cbor/v2"}
+	commandLine = []string{
+		"github.com/spf13/cobra/...",
+		"github.com/spf13/pflag",
+		"golang.org/x/term",
+		"golang.org/x/text/width",
+	}
+
+	// testSuppliers are what the test of any package may use.
+	testSuppliers = slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, []string{
+		"go.uber.org/goleak",
+		"google.golang.org/protobuf/...",
+		"pgregory.net/rapid",
+	})
+)
+
+// Foreign modules that come along with them.
+var (
+	awsModules = []string{
+		"github.com/aws/aws-sdk-go-v2",
+		"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream",
+		"github.com/aws/aws-sdk-go-v2/internal/configsources",
+		"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",
+		"github.com/aws/aws-sdk-go-v2/service/kinesis",
+		"github.com/aws/smithy-go",
+	}
+	lambdaModules = []string{"github.com/aws/aws-lambda-go"}
+	otelModules   = []string{
+		"github.com/cespare/xxhash/v2",
+		"github.com/go-logr/logr",
+		"github.com/go-logr/stdr",
+		"go.opentelemetry.io/auto/sdk",
+		"go.opentelemetry.io/otel",
+		"go.opentelemetry.io/otel/log",
+		"go.opentelemetry.io/otel/metric",
+		"go.opentelemetry.io/otel/trace",
+	}
+	cborModules = []string{"github.com/fxamacker/cbor/v2", "github.com/x448/float16"}
+)

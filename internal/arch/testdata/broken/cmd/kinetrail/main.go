@@ -1,0 +1,5 @@
+package main
+
+import "github.com/kinetrail/kinetrail/producer"
+
+func main() { producer.Put(nil) }

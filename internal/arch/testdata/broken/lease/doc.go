@@ -1,0 +1,2 @@
+// This comment does not open as Go's documentation wants it.
+package lease

@@ -1,0 +1,3 @@
+package lease
+
+import _ "github.com/redis/go-redis/v9"

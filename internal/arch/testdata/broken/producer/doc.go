@@ -1,0 +1,2 @@
+// Package producer imports what it must not.
+package producer

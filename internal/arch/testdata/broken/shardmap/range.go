@@ -1,0 +1,5 @@
+package shardmap
+
+import . "time"
+
+var start = Now()
