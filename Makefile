@@ -1,0 +1,31 @@
+# "make help" lists what there is. Each target is one line of it.
+
+.DEFAULT_GOAL := help
+.PHONY: help test race lint fmt fuzz bench vuln ci
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## run the tests that need only Go
+	go test ./...
+
+race: ## run the same tests under the race detector
+	@.ci/run race
+
+lint: ## vet, staticcheck, formatting, shell scripts
+	@.ci/run vet staticcheck format shell
+
+fmt: ## format every Go file
+	gofmt -w .
+
+fuzz: ## run every fuzz test for FUZZTIME each (default 20s)
+	@.ci/fuzz
+
+bench: ## run the benchmarks of the packages; PKG=./shardmap for one of them
+	go test -run '^$$' -bench . -benchmem $(or $(PKG),./...)
+
+vuln: ## look up known vulnerabilities (needs the network)
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+ci: ## run everything a change has to pass
+	@.ci/run
