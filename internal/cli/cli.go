@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Exit codes of the program.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+)
+
+// Run does what args say and returns the exit code. Cancelling ctx is Ctrl-C:
+// the command finishes what it has accepted, says so, and returns.
+//
+// lookupEnv answers for the variables that are kinetrail's own business
+// (TRACEPARENT, TRACESTATE, NO_COLOR, TERM). The AWS SDK and the producer's
+// KINETRAIL_PROPAGATION read the environment of the process.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: lookupEnv}
+	a.paint = paint(isTerminal(stdout) && a.wantsColour())
+	root := a.rootCommand()
+	root.SetArgs(append([]string{}, args...)) // never nil, which cobra takes for os.Args
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return a.report(ctx, root.ExecuteContext(ctx))
+}
+
+// app is one run of the program: where its text goes, and what the flags of
+// the root command say.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	lookupEnv      func(string) (string, bool)
+	paint          paint
+	connection     connection
+}
+
+// commands lists the commands; the help shows them in this order.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		inGroup(groupStreams, a.listCommand()),
+		inGroup(groupStreams, a.describeCommand()),
+		inGroup(groupExplain, a.hashkeyCommand()),
+		inGroup(groupExplain, a.decodeCommand()),
+		inGroup(groupOther, a.versionCommand()),
+	}
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kinetrail",
+		Short: "Put, read and explain records of Kinesis streams",
+		Long: `kinetrail puts, reads and explains records of Amazon Kinesis data streams, and
+runs a local Kinesis to try things on. Records keep their trace: put continues
+the trace in TRACEPARENT, tail shows it.
+
+It finds AWS as the AWS CLI does: profiles, AWS_* variables, roles. --local means
+the server that "kinetrail serve" starts, and needs no AWS account.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
+		Example: `  # In one terminal, a local Kinesis
+  kinetrail serve
+
+  # In another, a record in and out again
+  echo hello | kinetrail --local put greetings -k user-1 --create
+  kinetrail --local tail greetings --from trim-horizon -n 1`,
+		Version:       version().Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          a.unknownCommand,
+	}
+	root.SetVersionTemplate("kinetrail {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
+	root.SetUsageTemplate(usageTemplate)
+	root.AddGroup(commandGroups()...)
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
+	a.connection.addFlags(root.PersistentFlags())
+	root.AddCommand(a.commands()...)
+	return root
+}
+
+// unknownCommand runs when no command's name stands where one should.
+func (a *app) unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return root.Help()
+	}
+	err := &usageError{command: root.CommandPath(), err: fmt.Errorf("there is no command %q", args[0])}
+	root.SuggestionsMinimumDistance = 2
+	if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
+		err.hint = fmt.Sprintf("Did you mean %q?", similar[0])
+	}
+	return err
+}
+
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// wantsColour follows no-color.org and the oldest convention for terminals
+// that know no colour.
+func (a *app) wantsColour() bool {
+	if value, set := a.lookupEnv("NO_COLOR"); set && value != "" {
+		return false
+	}
+	terminal, _ := a.lookupEnv("TERM")
+	return terminal != "dumb"
+}

@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// usageError is a command line that cannot be carried out, whatever the state
+// of the world.
+type usageError struct {
+	command string // its path, such as "kinetrail put"
+	err     error
+	hint    string // instead of pointing to the command's help
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usageErrorf(cmd *cobra.Command, format string, args ...any) error {
+	return &usageError{command: cmd.CommandPath(), err: fmt.Errorf(format, args...)}
+}
+
+// hintedError is a failure whose command knows what to do about it.
+type hintedError struct {
+	err  error
+	hint string
+}
+
+func (e *hintedError) Error() string { return e.err.Error() }
+func (e *hintedError) Unwrap() error { return e.err }
+
+// interruptedError is what a command was able to finish when Ctrl-C came. It is
+// a plain report, not a failure.
+type interruptedError struct{ report string }
+
+func (e *interruptedError) Error() string { return e.report }
+func (e *interruptedError) Unwrap() error { return context.Canceled }
+
+// lineError is a failure in the middle of the input.
+type lineError struct {
+	line     int
+	accepted string
+	err      error
+}
+
+func (e *lineError) Error() string {
+	reason, _ := explain(e.err)
+	return fmt.Sprintf("line %d was not put: %s; %s", e.line, reason, e.accepted)
+}
+
+func (e *lineError) Unwrap() error { return e.err }
+
+// errNoRegion and credentialsError are what is missing before the first request.
+var errNoRegion = errors.New("no AWS region is set")
+
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return "no AWS credentials were found" }
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// report tells stderr what went wrong, if anything, and returns the exit code.
+// It is the only place where errors are shown.
+func (a *app) report(ctx context.Context, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitCode(ctx, err)
+	sentence, hint := explain(err)
+	if code == exitInterrupted {
+		// Whatever ended because of Ctrl-C needs no explanation, only what
+		// was finished all the same.
+		var interrupted *interruptedError
+		if errors.As(err, &interrupted) {
+			a.complain(interrupted.report)
+		}
+		return code
+	}
+	a.complain(sentence)
+	if hint != "" {
+		fmt.Fprintln(a.stderr, hint)
+	}
+	return code
+}
+
+// complain writes a sentence to stderr.
+func (a *app) complain(sentence string) {
+	colour := paint(isTerminal(a.stderr) && a.wantsColour())
+	fmt.Fprintf(a.stderr, "%s %s\n", colour.red("kinetrail:"), printable(sentence))
+}
+
+func exitCode(ctx context.Context, err error) int {
+	var usage *usageError
+	switch {
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &usage):
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// explain turns an error into a sentence for a person and, where there is
+// something to do about it, a hint.
+func explain(err error) (sentence, hint string) {
+	var midway *lineError
+	if errors.As(err, &midway) {
+		_, hint = explain(midway.err)
+		return midway.Error(), hint
+	}
+	var usage *usageError
+	if errors.As(err, &usage) {
+		hint = usage.hint
+		if hint == "" {
+			hint = fmt.Sprintf("Run \"%s --help\" for how to use it.", usage.command)
+		}
+		return sentenceOf(err), hint
+	}
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		return sentenceOf(err), hinted.hint
+	}
+	var noCredentials *credentialsError
+	if errors.As(err, &noCredentials) {
+		return "no AWS credentials were found",
+			"Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for the local server add --local."
+	}
+	if errors.Is(err, errNoRegion) {
+		return "no AWS region is set", "Add --region or set AWS_REGION; for the local server add --local."
+	}
+	var unsent *smithyhttp.RequestSendError
+	if errors.As(err, &unsent) {
+		return explainUnreachable(unsent)
+	}
+	return explainAnswer(err)
+}
+
+func explainUnreachable(err error) (sentence, hint string) {
+	endpoint := "the Kinesis endpoint"
+	var request *url.Error
+	if errors.As(err, &request) {
+		endpoint = strings.TrimSuffix(request.URL, "/")
+	}
+	hint = `Is it running? "kinetrail serve" starts a local Kinesis on ` + localAddr + "."
+	if strings.Contains(endpoint, ".amazonaws.com") {
+		hint = "Is this machine online, and is the region right? For the local server add --local."
+	}
+	return fmt.Sprintf("no answer from %s: %s", endpoint, networkReason(err)), hint
+}
+
+// networkReason is the innermost reason, without the layers that sent it up.
+func networkReason(err error) string {
+	var errno syscall.Errno
+	var lookup *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return "no such host"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "it timed out"
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err.Error()
+}
+
+// explainAnswer takes what the endpoint answered out of the SDK's wrapping.
+func explainAnswer(err error) (sentence, hint string) {
+	var failed smithy.APIError
+	if errors.As(err, &failed) && failed.ErrorCode() != unknownCode {
+		return answerText(err, failed), ""
+	}
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		return fmt.Sprintf("the endpoint does not answer as Kinesis does: HTTP status %d", response.HTTPStatusCode()),
+			"Is the endpoint URL right?"
+	}
+	return sentenceOf(err), ""
+}
+
+// unknownCode is the SDK's code for an answer that has none.
+const unknownCode = "UnknownError"
+
+func answerText(err error, failed smithy.APIError) string {
+	text := strings.TrimSuffix(failed.ErrorMessage(), ".")
+	if text == "" {
+		text = failed.ErrorCode()
+	} else {
+		text = fmt.Sprintf("%s (%s)", text, failed.ErrorCode())
+	}
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) {
+		text = operation.OperationName + ": " + text
+	}
+	return text
+}
+
+// sentenceOf is the error's text on one line.
+func sentenceOf(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
+
+// flagError rewrites what the flag library says about a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		cause := invalid.Unwrap()
+		reason := cause.Error()
+		switch {
+		case errors.Is(cause, strconv.ErrSyntax):
+			reason = "it takes a " + invalid.GetFlag().Value.Type()
+		case errors.Is(cause, strconv.ErrRange):
+			reason = "the number is too large"
+		}
+		return usageErrorf(cmd, "--%s %q: %s", invalid.GetFlag().Name, invalid.GetValue(), reason)
+	}
+	var valueMissing *pflag.ValueRequiredError
+	if errors.As(err, &valueMissing) {
+		return usageErrorf(cmd, "--%s needs a value", valueMissing.GetFlag().Name)
+	}
+	return &usageError{command: cmd.CommandPath(), err: err}
+}
