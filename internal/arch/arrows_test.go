@@ -61,8 +61,8 @@ var arrows = map[string]row{
 	"localkinesis": {
 		imports: []string{".", "shardmap", "aggregate", "localkinesis/fault", "localkinesis/sequence",
 			"localkinesis/state", "localkinesis/wire"},
-		suppliers: awsSDK, // for its ready-made client
-		links:     slices.Concat(awsModules, cborModules),
+		suppliers: append([]string{"github.com/aws/aws-sdk-go-v2/credentials"}, awsSDK...), // for its ready-made client
+		links:     localModules,
 		planned:   true,
 	},
 	"localkinesis/sequence": {},
@@ -77,7 +77,7 @@ var arrows = map[string]row{
 	"localkinesis/lambdatrigger": {
 		imports:   []string{".", "localkinesis"},
 		suppliers: []string{"github.com/aws/aws-lambda-go/events/..."},
-		links:     slices.Concat(awsModules, cborModules, lambdaModules),
+		links:     slices.Concat(localModules, lambdaModules),
 		planned:   true,
 	},
 
@@ -170,5 +170,6 @@ var (
 		"go.opentelemetry.io/otel/metric",
 		"go.opentelemetry.io/otel/trace",
 	}
-	cborModules = []string{"github.com/fxamacker/cbor/v2", "github.com/x448/float16"}
+	cborModules  = []string{"github.com/fxamacker/cbor/v2", "github.com/x448/float16"}
+	localModules = slices.Concat(awsModules, cborModules, []string{"github.com/aws/aws-sdk-go-v2/credentials"})
 )
