@@ -1,0 +1,95 @@
+package localkinesis
+
+import (
+	"sync"
+
+	"github.com/kinetrail/kinetrail/localkinesis/sequence"
+	"github.com/kinetrail/kinetrail/localkinesis/state"
+	"github.com/kinetrail/kinetrail/localkinesis/wire"
+	"github.com/kinetrail/kinetrail/shardmap"
+)
+
+var putRecord = &operation{name: "PutRecord", serve: func(c *call) (any, error) {
+	in := putRecordInputs.Get().(*wire.PutRecordInput)
+	defer func() {
+		in.Reset()
+		putRecordInputs.Put(in)
+	}()
+	if !c.codec.ReadPutRecord(c.body, in) {
+		in.Reset()
+		if err := c.read(in); err != nil {
+			return nil, err
+		}
+	}
+	return c.putRecord(in)
+}}
+
+var putRecordInputs = sync.Pool{New: func() any { return new(wire.PutRecordInput) }}
+
+func (c *call) putRecord(in *wire.PutRecordInput) (any, error) {
+	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRecordSize(stream, *in.PartitionKey, in.Data, "data"); err != nil {
+		return nil, err
+	}
+	explicit, err := explicitHashKey(in.ExplicitHashKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkOrdering(stream, in.SequenceNumberForOrdering); err != nil {
+		return nil, err
+	}
+	if wants(in.DryRun) {
+		return nil, errDryRun()
+	}
+	if err := stream.MustTakeRecords(); err != nil {
+		return nil, err
+	}
+	shard, number := stream.Put(c.At, *in.PartitionKey, explicit, in.Data)
+	return &wire.PutRecordOutput{ShardID: shard.ID, Number: number, Encrypted: stream.Encrypted()}, nil
+}
+
+// checkRecordSize applies the stream's own limit, data and key together.
+func checkRecordSize(stream *state.Stream, key string, data []byte, member string) error {
+	if limit := stream.MaxRecordBytes(); len(data)+len(key) > limit {
+		return wire.Refuse(state.Validation, "1 validation error detected: Value 'java.nio.HeapByteBuffer[pos=0 lim=%d cap=%d]' at '%s' "+
+			"failed to satisfy constraint: Member must have length less than or equal to %d", len(data), len(data), member, limit)
+	}
+	return nil
+}
+
+// explicitHashKey reads an ExplicitHashKey, nil when there is none.
+func explicitHashKey(text *string) (*shardmap.HashKey, error) {
+	if text == nil {
+		return nil, nil
+	}
+	key, err := shardmap.ParseHashKey(*text)
+	if err != nil {
+		return nil, wire.Refuse(state.InvalidArgument, "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was %s", *text)
+	}
+	return &key, nil
+}
+
+// checkOrdering looks at a SequenceNumberForOrdering. Numbers of a shard grow
+// with every record, so one that was given out is always behind the next.
+func (c *call) checkOrdering(stream *state.Stream, text *string) error {
+	if text == nil {
+		return nil
+	}
+	number, err := sequence.Parse(*text)
+	if err != nil || number.Time > c.At.Unix() || stream.ShardAt(number.Shard) == nil {
+		return wire.Refuse(state.InvalidArgument, "ExclusiveMinimumSequenceNumber %s used in PutRecord on stream %s under account %s is invalid.",
+			*text, stream.Name, c.server.options.Account)
+	}
+	return nil
+}
+
+// wants is the value of an optional flag.
+func wants(flag *bool) bool { return flag != nil && *flag }
+
+// errDryRun is the answer to a dry run that passed every check.
+func errDryRun() error {
+	return wire.Refuse("DryRunOperationException", "The request would have succeeded, but the DryRun parameter was set.")
+}

@@ -1,0 +1,82 @@
+package localkinesis
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/localkinesis/state"
+	"github.com/kinetrail/kinetrail/localkinesis/wire"
+	"github.com/kinetrail/kinetrail/shardmap"
+)
+
+var putRecords = &operation{name: "PutRecords", serve: func(c *call) (any, error) {
+	in := putRecordsInputs.Get().(*wire.PutRecordsInput)
+	defer func() {
+		in.Reset()
+		putRecordsInputs.Put(in)
+	}()
+	if !c.codec.ReadPutRecords(c.body, in) {
+		in.Reset()
+		if err := c.read(in); err != nil {
+			return nil, err
+		}
+	}
+	return c.putRecords(in)
+}}
+
+var putRecordsInputs = sync.Pool{New: func() any { return new(wire.PutRecordsInput) }}
+
+func (c *call) putRecords(in *wire.PutRecordsInput) (any, error) {
+	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
+	if err != nil {
+		return nil, err
+	}
+	explicit, err := checkEntries(stream, in.Records)
+	if err != nil {
+		return nil, err
+	}
+	if wants(in.DryRun) {
+		return nil, errDryRun()
+	}
+	if err := stream.MustTakeRecords(); err != nil {
+		return nil, err
+	}
+	out := &wire.PutRecordsOutput{Records: make([]wire.PutResult, len(in.Records)), Encrypted: stream.Encrypted()}
+	for i := range in.Records {
+		e := &in.Records[i]
+		var hash *shardmap.HashKey
+		if explicit != nil {
+			hash = explicit[i]
+		}
+		shard, number := stream.Put(c.At, *e.PartitionKey, hash, e.Data)
+		out.Records[i] = wire.PutResult{ShardID: shard.ID, Number: number}
+	}
+	return out, nil
+}
+
+// checkEntries applies the limits on sizes and reads the explicit hash keys,
+// nil when no record has one.
+func checkEntries(stream *state.Stream, entries []wire.PutRecordsRequestEntry) (explicit []*shardmap.HashKey, err error) {
+	size := 0
+	for i := range entries {
+		e := &entries[i]
+		size += len(e.Data) + len(*e.PartitionKey)
+		if len(e.Data)+len(*e.PartitionKey) > stream.MaxRecordBytes() {
+			return nil, checkRecordSize(stream, *e.PartitionKey, e.Data, fmt.Sprintf("records.%d.member.data", i+1))
+		}
+		if e.ExplicitHashKey == nil {
+			continue
+		}
+		if explicit == nil {
+			explicit = make([]*shardmap.HashKey, len(entries))
+		}
+		if explicit[i], err = explicitHashKey(e.ExplicitHashKey); err != nil {
+			return nil, err
+		}
+	}
+	if size > kinetrail.MaxPutRecordsBytes {
+		return nil, wire.Refuse(state.InvalidArgument, "Records size exceeds %d MB limit", kinetrail.MaxPutRecordsBytes>>20)
+	}
+	return explicit, nil
+}

@@ -1,0 +1,19 @@
+package localkinesis
+
+type splitShardInput struct {
+	streamRef
+	ShardToSplit       *string `shape:"ShardId,required"`
+	NewStartingHashKey *string `shape:"HashKey,required"`
+}
+
+var splitShard = define("SplitShard", func(c *call, in *splitShardInput) (any, error) {
+	stream, err := c.stream(in.streamRef)
+	if err != nil {
+		return nil, err
+	}
+	start, err := explicitHashKey(in.NewStartingHashKey)
+	if err != nil {
+		return nil, err
+	}
+	return nil, stream.Split(*in.ShardToSplit, *start)
+})

@@ -1,0 +1,91 @@
+package localkinesis
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/kinetrail/kinetrail/localkinesis/state"
+)
+
+// Clock is the time of a server. It runs until it is set, advanced or frozen.
+type Clock = state.Clock
+
+// Options tunes a Server. New fills in every default before it calls the
+// caller's functions, so a zero written there means zero.
+type Options struct {
+	// Account is the account of every request, twelve digits. The default is
+	// 000000000000.
+	Account string
+
+	// Region is the region of requests whose credentials name none, and of the
+	// server's own client. Every other request goes to the region its
+	// credentials are scoped to. The default is us-east-1.
+	Region string
+
+	// Streams are the streams every region begins with, and their number of
+	// shards. The default is none.
+	Streams map[string]int
+
+	// ShardLimit is how many open shards a region may have. The default is
+	// 20,000, the service's largest quota without a request.
+	ShardLimit int
+
+	// MaxBodyBytes is the size of a request body above which the answer is 413.
+	// The default is 16 MiB: a PutRecords request of 10 MiB in base64, and room
+	// for its keys.
+	MaxBodyBytes int64
+
+	// KeepCalls is how many of the latest calls Calls remembers. Zero keeps
+	// none. The default is 1,000.
+	KeepCalls int
+
+	// CreateDelay, DeleteDelay and UpdateDelay are how long a stream is
+	// CREATING, DELETING or UPDATING, by the server's clock. Zero, the default,
+	// makes the change at once.
+	CreateDelay, DeleteDelay, UpdateDelay time.Duration
+}
+
+func defaults() Options {
+	return Options{
+		Account:      "000000000000",
+		Region:       "us-east-1",
+		ShardLimit:   20_000,
+		MaxBodyBytes: 16 << 20,
+		KeepCalls:    1000,
+	}
+}
+
+var twelveDigits = regexp.MustCompile(`^\d{12}$`)
+
+// check returns everything that is wrong with the options.
+func (o *Options) check() error {
+	var problems []error
+	refuse := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("localkinesis: "+format, args...))
+	}
+	if !twelveDigits.MatchString(o.Account) {
+		refuse("Account is %q, not twelve digits", o.Account)
+	}
+	if o.Region == "" {
+		refuse("Region is empty")
+	}
+	for name, shards := range o.Streams {
+		if shards < 1 {
+			refuse("Streams has %d shards for %q, not at least one", shards, name)
+		}
+	}
+	if o.MaxBodyBytes <= 0 {
+		refuse("MaxBodyBytes is %d, not above zero", o.MaxBodyBytes)
+	}
+	if o.KeepCalls < 0 {
+		refuse("KeepCalls is %d, below zero", o.KeepCalls)
+	}
+	for name, d := range map[string]time.Duration{"CreateDelay": o.CreateDelay, "DeleteDelay": o.DeleteDelay, "UpdateDelay": o.UpdateDelay} {
+		if d < 0 {
+			refuse("%s is %v, below zero", name, d)
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,245 @@
+package localkinesis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/kinetrail/kinetrail/localkinesis/state"
+)
+
+// TB is what Start needs of a test; testing.TB has it.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}
+
+// Server is a Kinesis server. It is an http.Handler, may be used by several
+// goroutines at once, and holds everything in memory.
+type Server struct {
+	options Options
+	clock   *Clock
+	account *state.Account
+	sealer  *state.Sealer
+	calls   callLog
+
+	ctx  context.Context // of everything that outlives a request
+	stop context.CancelFunc
+
+	mu         sync.Mutex
+	closed     bool
+	url        string
+	http       *http.Server
+	serving    sync.WaitGroup
+	transports []*http.Transport // of our own clients
+}
+
+// Start returns a server that listens on a free port of 127.0.0.1 and closes
+// when the test ends.
+func Start(t TB, opts ...func(*Options)) *Server {
+	t.Helper()
+	s, err := New(opts...)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := s.Listen("127.0.0.1:0"); err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// New returns a server that does not listen yet. It can be used in the same
+// process through Client and Transport, or as an http.Handler. Close it when
+// it is no longer needed.
+func New(opts ...func(*Options)) (*Server, error) {
+	options := defaults()
+	for _, opt := range opts {
+		opt(&options)
+	}
+	if err := options.check(); err != nil {
+		return nil, err
+	}
+	sealer, err := state.NewSealer()
+	if err != nil {
+		return nil, fmt.Errorf("localkinesis: make a key: %w", err)
+	}
+	s := &Server{
+		options: options,
+		clock:   &Clock{},
+		sealer:  sealer,
+	}
+	s.account = state.NewAccount(state.Config{
+		Clock:       s.clock,
+		ID:          options.Account,
+		ShardLimit:  options.ShardLimit,
+		CreateDelay: options.CreateDelay,
+		DeleteDelay: options.DeleteDelay,
+		UpdateDelay: options.UpdateDelay,
+	})
+	s.calls.keep(options.KeepCalls)
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	if _, err := s.region(options.Region); err != nil {
+		return nil, fmt.Errorf("localkinesis: create the first streams: %w", err)
+	}
+	return s, nil
+}
+
+// region returns a region, with its first streams when it is used for the
+// first time.
+func (s *Server) region(name string) (*state.Region, error) {
+	r, first := s.account.Region(name)
+	if !first {
+		return r, nil
+	}
+	for stream, shards := range s.options.Streams {
+		if err := r.CreateStream(state.CreateStream{Name: stream, Shards: shards}); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Clock is the server's clock. It runs with the machine's until it is moved.
+func (s *Server) Clock() *Clock { return s.clock }
+
+// Listen listens on an address such as 127.0.0.1:4567 and serves in the
+// background until Close.
+func (s *Server) Listen(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("localkinesis: %w", err)
+	}
+	server, err := s.begin(l)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	s.serving.Go(func() { _ = server.Serve(l) })
+	return nil
+}
+
+// Serve serves on a listener until Close, which makes it return nil.
+func (s *Server) Serve(l net.Listener) error {
+	server, err := s.begin(l)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("localkinesis: serve %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// ErrClosed is returned by what needs an open server.
+var ErrClosed = errors.New("localkinesis: the server is closed")
+
+// begin returns the HTTP server, made with the first listener.
+func (s *Server) begin(l net.Listener) (*http.Server, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if s.http == nil {
+		s.url = "http://" + l.Addr().String()
+		s.http = &http.Server{
+			Handler:           s,
+			ReadHeaderTimeout: 10 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			BaseContext:       func(net.Listener) context.Context { return s.ctx },
+			Protocols:         new(http.Protocols),
+		}
+		s.http.Protocols.SetHTTP1(true)
+		s.http.Protocols.SetUnencryptedHTTP2(true)
+	}
+	return s.http, nil
+}
+
+// background runs f in a goroutine that Close waits for; false when the server
+// is closed.
+func (s *Server) background(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.serving.Go(f)
+	return true
+}
+
+// URL is where the server listens, http://127.0.0.1:4567; empty before Listen
+// and Serve.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.url
+}
+
+// closeWithin is how long Close lets running requests finish.
+const closeWithin = 5 * time.Second
+
+// Close ends every subscription, lets running requests finish for at most five
+// seconds, and returns when no goroutine of the server is left.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	server := s.http
+	transports := s.transports
+	s.mu.Unlock()
+
+	s.stop()
+	var err error
+	if server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+		defer cancel()
+		if err = server.Shutdown(ctx); err != nil {
+			err = errors.Join(err, server.Close())
+		}
+	}
+	s.serving.Wait()
+	for _, t := range transports {
+		t.CloseIdleConnections()
+	}
+	return err
+}
+
+// Client returns an SDK client of this server with throw-away credentials:
+// over HTTP when the server listens, in the same process otherwise.
+func (s *Server) Client(opts ...func(*kinesis.Options)) *kinesis.Client {
+	endpoint, transport := s.URL(), s.Transport()
+	if endpoint == "" {
+		endpoint = "http://localkinesis.internal"
+	} else {
+		transport = s.network()
+	}
+	options := kinesis.Options{
+		Region:       s.options.Region,
+		Credentials:  credentials.NewStaticCredentialsProvider("localkinesis", "localkinesis", ""),
+		BaseEndpoint: aws.String(endpoint),
+		HTTPClient:   &http.Client{Transport: transport},
+	}
+	return kinesis.New(options, opts...)
+}
+
+// network is a transport of our own, closed with the server.
+func (s *Server) network() http.RoundTripper {
+	t := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     time.Minute,
+		DisableCompression:  true,
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transports = append(s.transports, t)
+	return t
+}

@@ -1,0 +1,214 @@
+package state
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kinetrail/kinetrail/shardmap"
+)
+
+// Config is what an Account is made with.
+type Config struct {
+	Clock      *Clock
+	ID         string // twelve digits
+	ShardLimit int    // open shards in a region
+
+	// The time a state change takes: the stream is CREATING, DELETING or
+	// UPDATING meanwhile. Zero changes at once.
+	CreateDelay, DeleteDelay, UpdateDelay time.Duration
+}
+
+// Account is everything one AWS account has on this server.
+type Account struct {
+	Config
+
+	mu      sync.RWMutex
+	regions map[string]*Region
+}
+
+// NewAccount makes an account without streams.
+func NewAccount(config Config) *Account {
+	return &Account{Config: config, regions: make(map[string]*Region)}
+}
+
+// Region returns the account's part in a region and whether it was used for
+// the first time.
+func (a *Account) Region(name string) (region *Region, first bool) {
+	a.mu.RLock()
+	region = a.regions[name]
+	a.mu.RUnlock()
+	if region != nil {
+		return region, false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if region = a.regions[name]; region != nil {
+		return region, false
+	}
+	// The name may lie in a buffer that is used again.
+	name = strings.Clone(name)
+	region = &Region{account: a, Name: name, streams: make(map[string]*Stream)}
+	a.regions[name] = region
+	return region, true
+}
+
+// Regions returns every region that was used, sorted by name.
+func (a *Account) Regions() []*Region {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	regions := make([]*Region, 0, len(a.regions))
+	for _, r := range a.regions {
+		regions = append(regions, r)
+	}
+	slices.SortFunc(regions, func(a, b *Region) int { return cmp.Compare(a.Name, b.Name) })
+	return regions
+}
+
+// Region holds the streams of an account in one region.
+type Region struct {
+	Name string
+
+	account *Account
+
+	mu      sync.RWMutex
+	streams map[string]*Stream
+}
+
+// Partition is the AWS partition of the region, as ARNs name it.
+func (r *Region) Partition() string {
+	switch {
+	case strings.HasPrefix(r.Name, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(r.Name, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+// CreateStream is what a new stream is made from.
+type CreateStream struct {
+	Name           string
+	Shards         int
+	OnDemand       bool
+	Tags           map[string]string
+	MaxRecordBytes int // 0 is the service's default of 1 MiB
+	AutoDistribute bool
+}
+
+// onDemandShards is how many shards a new on-demand stream has (developer
+// guide, "On-demand mode").
+const onDemandShards = 4
+
+// CreateStream makes a stream. Its first second lies three before its
+// creation, as the service does it.
+func (r *Region) CreateStream(c CreateStream) error {
+	now := r.account.Clock.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := r.streams[c.Name]; s != nil && !s.settle(now) {
+		return refuse(ResourceInUse, "Stream %s under account %s already exists.", c.Name, r.account.ID)
+	}
+	if c.OnDemand {
+		c.Shards = onDemandShards
+	}
+	if err := r.allowShards(now, c.Shards); err != nil {
+		return err
+	}
+	r.streams[c.Name] = newStream(r, c, now)
+	return nil
+}
+
+// allowShards refuses what would exceed the account's limit. r.mu is held.
+func (r *Region) allowShards(now time.Time, additional int) error {
+	open := 0
+	for _, s := range r.streams {
+		if !s.settle(now) {
+			open += len(s.layout.Load().open)
+		}
+	}
+	if open+additional <= r.account.ShardLimit {
+		return nil
+	}
+	return refuse(LimitExceeded, "This request would exceed the shard limit for the account %s in %s. "+
+		"Current shard count for the account: %d. Limit: %d. Number of additional shards that would have "+
+		"resulted from this request: %d. Refer to the AWS Service Limits page "+
+		"(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) "+
+		"for current limits and how to request higher limits.",
+		r.account.ID, r.Name, open, r.account.ShardLimit, additional)
+}
+
+// Limits counts what DescribeLimits tells.
+func (r *Region) Limits() (openShards, onDemandStreams int) {
+	for _, s := range r.Streams() {
+		if s.OnDemand() {
+			onDemandStreams++
+		}
+		openShards += len(s.layout.Load().open)
+	}
+	return openShards, onDemandStreams
+}
+
+// Stream returns the stream of this name.
+func (r *Region) Stream(name string) (*Stream, error) {
+	r.mu.RLock()
+	s := r.streams[name]
+	r.mu.RUnlock()
+	if s == nil || s.settle(r.account.Clock.Now()) {
+		return nil, refuse(ResourceNotFound, "Stream %s under account %s not found.", name, r.account.ID)
+	}
+	return s, nil
+}
+
+// Streams returns every stream, sorted by name.
+func (r *Region) Streams() []*Stream {
+	now := r.account.Clock.Now()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	streams := make([]*Stream, 0, len(r.streams))
+	for _, s := range r.streams {
+		if !s.settle(now) {
+			streams = append(streams, s)
+		}
+	}
+	slices.SortFunc(streams, func(a, b *Stream) int { return cmp.Compare(a.Name, b.Name) })
+	return streams
+}
+
+// deleteStream removes a stream with its records.
+func (r *Region) deleteStream(s *Stream) error {
+	now := r.account.Clock.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := s.delete(now); err != nil {
+		return err
+	}
+	if s.settle(now) {
+		delete(r.streams, s.Name)
+	}
+	return nil
+}
+
+// ARN is the stream's ARN.
+func (s *Stream) ARN() string {
+	r := s.region
+	return fmt.Sprintf("arn:%s:kinesis:%s:%s:stream/%s", r.Partition(), r.Name, r.account.ID, s.Name)
+}
+
+// layout is one state of a stream's shards. It is never changed.
+type layout struct {
+	shards []*Shard // every shard since the beginning, by index
+	open   []*Shard // those that take records, by range
+}
+
+// owner is the open shard whose range holds the key. The open shards always
+// cover every key.
+func (l *layout) owner(key shardmap.HashKey) *Shard {
+	i, _ := slices.BinarySearchFunc(l.open, key, func(s *Shard, key shardmap.HashKey) int {
+		return s.Range.End.Compare(key)
+	})
+	return l.open[i]
+}

@@ -1,0 +1,214 @@
+package state
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kinetrail/kinetrail/shardmap"
+)
+
+// shardIndex reads a shard ID.
+func shardIndex(id string) (uint32, bool) {
+	if _, digits, ok := strings.Cut(id, "-"); ok {
+		id = digits
+	}
+	index, err := strconv.ParseUint(id, 10, 31)
+	return uint32(index), err == nil
+}
+
+// Split cuts an open shard in two at the start of the second.
+func (s *Stream) Split(id string, start shardmap.HashKey) error {
+	shard, err := s.Shard(id)
+	if err != nil {
+		return err
+	}
+	if err := s.allowShards(1); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if start.Compare(shard.Range.Start.Next()) <= 0 || start.Compare(shard.Range.End) >= 0 {
+		return refuse(InvalidArgument, "NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account %s "+
+			"is not both greater than one plus the shard's StartingHashKey %s and less than the shard's EndingHashKey %s.",
+			start, shard.ID, s.Name, s.region.account.ID, shard.Range.Start, shard.Range.End)
+	}
+	if err := s.mustBeActive(); err != nil {
+		return err
+	}
+	if !shard.isOpen() {
+		return refuse(InvalidArgument, "Shard %s in stream %s under account %s is already CLOSED and cannot be split.",
+			shard.ID, s.Name, s.region.account.ID)
+	}
+	s.reshard(func(r *resharding) { r.split(shard, []shardmap.HashKey{start}) })
+	return nil
+}
+
+// Merge makes one shard out of two open ones, the second of which begins right
+// behind the first.
+func (s *Stream) Merge(id, adjacentID string) error {
+	shard, err := s.Shard(id)
+	if err != nil {
+		return err
+	}
+	adjacent, err := s.Shard(adjacentID)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !shard.Range.AdjacentTo(adjacent.Range) || !shard.isOpen() || !adjacent.isOpen() {
+		return refuse(InvalidArgument, "Shards %s and %s in stream %s under account %s are not an adjacent pair of shards eligible for merging",
+			shard.ID, adjacent.ID, s.Name, s.region.account.ID)
+	}
+	if err := s.mustBeActive(); err != nil {
+		return err
+	}
+	s.reshard(func(r *resharding) { r.merge([]*Shard{shard, adjacent}) })
+	return nil
+}
+
+// UpdateShardCount brings the stream to target shards of equal ranges and
+// returns how many it had. Open shards are split at every boundary of the
+// target that lies inside them; then the pieces of each target range are
+// merged pairwise. So every shard keeps its parents, and shards that live for
+// a moment only can come out, as the service documents.
+func (s *Stream) UpdateShardCount(target int) (before int, err error) {
+	open := s.OpenShards()
+	if additional := target - len(open); additional > 0 {
+		if err := s.allowShards(additional); err != nil {
+			return 0, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.onDemand {
+		return 0, refuse(Validation, "Request is invalid. Stream %s under account %s is in On-Demand mode.", s.Name, s.region.account.ID)
+	}
+	if err := s.mustBeActive(); err != nil {
+		return 0, err
+	}
+	before = len(s.OpenShards())
+	s.reshard(func(r *resharding) { r.uniform(target) })
+	return before, nil
+}
+
+func (s *Stream) allowShards(additional int) error {
+	s.region.mu.RLock()
+	defer s.region.mu.RUnlock()
+	return s.region.allowShards(s.region.account.Clock.Now(), additional)
+}
+
+// reshard changes the layout once the delay of an update is over. Until then
+// records go to the old shards. s.mu is held.
+func (s *Stream) reshard(steps func(*resharding)) {
+	s.later(s.region.account.Clock.Now(), Updating, s.region.account.UpdateDelay, func(now time.Time) {
+		r := newResharding(s.layout.Load(), now.Unix())
+		steps(r)
+		r.publish(s)
+	})
+}
+
+// resharding is a change of layout in the making.
+type resharding struct {
+	shards []*Shard
+	open   []*Shard
+	second int64
+	closed []closing
+}
+
+type closing struct {
+	shard *Shard
+	at    int64
+}
+
+func newResharding(l *layout, second int64) *resharding {
+	return &resharding{shards: slices.Clone(l.shards), open: slices.Clone(l.open), second: second}
+}
+
+// closeAt notes the end of a shard: now, or the second it is created in when
+// it comes out of this very change.
+func (r *resharding) closeAt(shard *Shard) (second int64) {
+	second = max(r.second, shard.Created)
+	r.closed = append(r.closed, closing{shard, second})
+	return second
+}
+
+func (r *resharding) add(keys shardmap.Range, created int64, parent, adjacent int) *Shard {
+	shard := newShard(uint32(len(r.shards)), keys, created, parent, adjacent)
+	r.shards = append(r.shards, shard)
+	return shard
+}
+
+// split cuts a shard at the given keys, each the start of a piece, one cut
+// after another. It returns the pieces.
+func (r *resharding) split(shard *Shard, at []shardmap.HashKey) []*Shard {
+	pieces := []*Shard{shard}
+	for _, start := range at {
+		whole := pieces[len(pieces)-1]
+		// Children begin one second after their parent's end.
+		created := r.closeAt(whole) + 1
+		low := r.add(shardmap.Range{Start: whole.Range.Start, End: start.Prev()}, created, int(whole.Index), NoShard)
+		high := r.add(shardmap.Range{Start: start, End: whole.Range.End}, created, int(whole.Index), NoShard)
+		pieces = append(pieces[:len(pieces)-1], low, high)
+	}
+	i := slices.Index(r.open, shard)
+	r.open = slices.Replace(r.open, i, i+1, pieces...)
+	return pieces
+}
+
+// merge makes one shard out of neighbours, two at a time, and returns it.
+func (r *resharding) merge(shards []*Shard) *Shard {
+	i := slices.Index(r.open, shards[0])
+	whole := shards[0]
+	for _, next := range shards[1:] {
+		created := max(r.closeAt(whole), r.closeAt(next)) + 1
+		whole = r.add(shardmap.Range{Start: whole.Range.Start, End: next.Range.End}, created, int(whole.Index), int(next.Index))
+	}
+	r.open = slices.Replace(r.open, i, i+len(shards), whole)
+	return whole
+}
+
+// uniform brings the open shards to the ranges of a new stream.
+func (r *resharding) uniform(target int) {
+	ranges := shardmap.Uniform(target)
+	next := 0 // the first boundary behind the start of the shard
+	for _, shard := range slices.Clone(r.open) {
+		for next < target && ranges[next].Start.Compare(shard.Range.Start) <= 0 {
+			next++
+		}
+		var inside []shardmap.HashKey
+		for ; next < target && shard.Range.Contains(ranges[next].Start); next++ {
+			inside = append(inside, ranges[next].Start)
+		}
+		if len(inside) > 0 {
+			r.split(shard, inside)
+		}
+	}
+	// Every target range is now covered by whole shards, in order.
+	pieces := slices.Clone(r.open)
+	for _, keys := range ranges {
+		n := 0
+		for n < len(pieces) && keys.Contains(pieces[n].Range.Start) {
+			n++
+		}
+		if n > 1 {
+			r.merge(pieces[:n])
+		}
+		pieces = pieces[n:]
+	}
+}
+
+// publish closes the old shards and puts the new layout in place. A put that
+// waits for one of the old shards finds the new layout when it is refused.
+func (r *resharding) publish(s *Stream) {
+	for _, c := range r.closed {
+		c.shard.mu.Lock()
+		defer c.shard.mu.Unlock()
+	}
+	s.layout.Store(&layout{shards: r.shards, open: r.open})
+	for _, c := range r.closed {
+		c.shard.close(c.at)
+	}
+}
