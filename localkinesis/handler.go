@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kinetrail/kinetrail/localkinesis/fault"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
 	"github.com/kinetrail/kinetrail/localkinesis/wire"
 )
@@ -22,6 +23,7 @@ type call struct {
 	codec   wire.Codec
 	body    []byte
 	region  *state.Region
+	effects fault.Effects // of the rules that struck the call
 }
 
 // The headers of answers, spelled as the service spells them.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kinetrail/kinetrail/localkinesis/sequence"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
 	"github.com/kinetrail/kinetrail/localkinesis/wire"
 )
@@ -57,7 +58,8 @@ var describeStream = define("DescribeStream", func(c *call, in *describeStreamIn
 	if err != nil {
 		return nil, err
 	}
-	shards, more := pageOf(stream.Shards(), limitOr(in.Limit, describedShards), in.ExclusiveStartShardId)
+	all := c.shardList(stream)
+	shards, more := pageOf(all, limitOr(in.Limit, describedShards), in.ExclusiveStartShardId)
 	out := &describeStreamOutput{StreamDescription: streamDescription{
 		StreamName:              stream.Name,
 		StreamARN:               stream.ARN(),
@@ -73,9 +75,34 @@ var describeStream = define("DescribeStream", func(c *call, in *describeStreamIn
 	return out, nil
 })
 
+// listedShard is a shard as a list shows it.
+type listedShard struct {
+	*state.Shard
+	end    sequence.Number
+	closed bool
+}
+
+// shardList is every shard that has not expired, or with a fault what the list
+// was before the latest reshard.
+func (c *call) shardList(stream *state.Stream) []listedShard {
+	shards, closed := stream.Shards(), map[*state.Shard]bool(nil)
+	if c.effects.Stale {
+		shards, closed = stream.StaleShards()
+	}
+	list := make([]listedShard, len(shards))
+	for i, shard := range shards {
+		list[i].Shard = shard
+		list[i].end, list[i].closed = shard.End()
+		if c.effects.Stale {
+			list[i].closed = closed[shard]
+		}
+	}
+	return list
+}
+
 // pageOf returns at most limit shards behind the given ID, and whether more
 // follow.
-func pageOf(shards []*state.Shard, limit int, after *string) (page []*state.Shard, more bool) {
+func pageOf(shards []listedShard, limit int, after *string) (page []listedShard, more bool) {
 	if after != nil {
 		for len(shards) > 0 && strings.Compare(shards[0].ID, *after) <= 0 {
 			shards = shards[1:]
@@ -87,18 +114,18 @@ func pageOf(shards []*state.Shard, limit int, after *string) (page []*state.Shar
 	return shards, false
 }
 
-func describeShards(shards []*state.Shard) []shardDescription {
+func describeShards(shards []listedShard) []shardDescription {
 	described := make([]shardDescription, len(shards))
 	for i, shard := range shards {
 		described[i] = shardDescription{
 			ShardId:               shard.ID,
 			ParentShardId:         parentID(shard.Parent),
 			AdjacentParentShardId: parentID(shard.AdjacentParent),
-			HashKeyRange:          hashKeyRange(shard),
+			HashKeyRange:          hashKeyRange(shard.Shard),
 			SequenceNumberRange:   sequenceNumberRange{StartingSequenceNumber: shard.Start().String()},
 		}
-		if end, closed := shard.End(); closed {
-			text := end.String()
+		if shard.closed {
+			text := shard.end.String()
 			described[i].SequenceNumberRange.EndingSequenceNumber = &text
 		}
 	}

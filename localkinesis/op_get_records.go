@@ -14,8 +14,18 @@ var getRecords = &operation{name: "GetRecords", serve: func(c *call) (any, error
 			return nil, err
 		}
 	}
-	return c.getRecords(in)
+	return c.withFaults(getRecordsAim{in}, func() (any, error) { return c.getRecords(in) })
 }}
+
+type getRecordsAim struct{ *wire.GetRecordsInput }
+
+func (in getRecordsAim) aim(c *call) aim {
+	it, err := c.server.sealer.OpenIterator(*in.ShardIterator, c.At)
+	if err != nil {
+		return aim{}
+	}
+	return aim{stream: it.Stream, shards: []string{state.ShardID(it.Shard)}}
+}
 
 func (c *call) getRecords(in *wire.GetRecordsInput) (any, error) {
 	it, err := c.server.sealer.OpenIterator(*in.ShardIterator, c.At)

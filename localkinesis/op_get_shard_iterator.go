@@ -16,6 +16,12 @@ type getShardIteratorInput struct {
 	DryRun                 *bool
 }
 
+func (in *getShardIteratorInput) aim(c *call) aim {
+	a := in.streamRef.aim(c)
+	a.shards = []string{*in.ShardId}
+	return a
+}
+
 type getShardIteratorOutput struct {
 	ShardIterator string
 }

@@ -39,7 +39,7 @@ var listShards = define("ListShards", func(c *call, in *listShardsInput) (any, e
 	if err := in.ShardFilter.check(); err != nil {
 		return nil, err
 	}
-	shards := slices.DeleteFunc(stream.Shards(), func(shard *state.Shard) bool {
+	shards := slices.DeleteFunc(c.shardList(stream), func(shard listedShard) bool {
 		return !in.ShardFilter.keeps(stream, shard)
 	})
 	page, more := pageOf(shards, limitOr(in.MaxResults, kinetrail.MaxListShards), after)
@@ -93,13 +93,12 @@ func (f *shardFilter) check() error {
 }
 
 // keeps reports whether a shard passes the filter.
-func (f *shardFilter) keeps(stream *state.Stream, shard *state.Shard) bool {
+func (f *shardFilter) keeps(stream *state.Stream, shard listedShard) bool {
 	if f == nil {
 		return true
 	}
-	end, closed := shard.End()
 	openAt := func(second int64) bool {
-		return shard.Created <= second && (!closed || end.Time >= second)
+		return shard.Created <= second && (!shard.closed || shard.end.Time >= second)
 	}
 	horizon := max(stream.Horizon().Unix(), stream.Created.Unix())
 	switch *f.Type {
@@ -108,11 +107,11 @@ func (f *shardFilter) keeps(stream *state.Stream, shard *state.Shard) bool {
 	case "AT_TRIM_HORIZON":
 		return openAt(horizon)
 	case "AT_LATEST":
-		return !closed
+		return !shard.closed
 	case "AT_TIMESTAMP":
 		return openAt(max(f.Timestamp.Unix(), horizon))
 	case "FROM_TIMESTAMP":
-		return !closed || end.Time >= f.Timestamp.Unix()
+		return !shard.closed || shard.end.Time >= f.Timestamp.Unix()
 	}
 	return true // FROM_TRIM_HORIZON: every shard that has not expired
 }

@@ -21,10 +21,29 @@ var putRecord = &operation{name: "PutRecord", serve: func(c *call) (any, error) 
 			return nil, err
 		}
 	}
-	return c.putRecord(in)
+	return c.withFaults(putRecordAim{in}, func() (any, error) { return c.putRecord(in) })
 }}
 
 var putRecordInputs = sync.Pool{New: func() any { return new(wire.PutRecordInput) }}
+
+type putRecordAim struct{ *wire.PutRecordInput }
+
+func (in putRecordAim) aim(c *call) aim {
+	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
+	if err != nil {
+		return aim{}
+	}
+	return aim{stream: stream.Name, shards: []string{shardOf(stream, *in.PartitionKey, in.ExplicitHashKey)}}
+}
+
+// shardOf is the ID of the shard a record would go to.
+func shardOf(stream *state.Stream, key string, explicit *string) string {
+	hash, err := explicitHashKey(explicit)
+	if err != nil {
+		return ""
+	}
+	return stream.Route(key, hash).ID
+}
 
 func (c *call) putRecord(in *wire.PutRecordInput) (any, error) {
 	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})

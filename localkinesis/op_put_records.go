@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/localkinesis/fault"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
 	"github.com/kinetrail/kinetrail/localkinesis/wire"
 	"github.com/kinetrail/kinetrail/shardmap"
@@ -22,10 +23,24 @@ var putRecords = &operation{name: "PutRecords", serve: func(c *call) (any, error
 			return nil, err
 		}
 	}
-	return c.putRecords(in)
+	return c.withFaults(putRecordsAim{in}, func() (any, error) { return c.putRecords(in) })
 }}
 
 var putRecordsInputs = sync.Pool{New: func() any { return new(wire.PutRecordsInput) }}
+
+type putRecordsAim struct{ *wire.PutRecordsInput }
+
+func (in putRecordsAim) aim(c *call) aim {
+	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
+	if err != nil {
+		return aim{}
+	}
+	shards := make([]string, len(in.Records))
+	for i, e := range in.Records {
+		shards[i] = shardOf(stream, *e.PartitionKey, e.ExplicitHashKey)
+	}
+	return aim{stream: stream.Name, shards: shards}
+}
 
 func (c *call) putRecords(in *wire.PutRecordsInput) (any, error) {
 	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
@@ -49,10 +64,24 @@ func (c *call) putRecords(in *wire.PutRecordsInput) (any, error) {
 		if explicit != nil {
 			hash = explicit[i]
 		}
+		if failure, failed := c.effects.Failed[i]; failed {
+			out.FailedRecordCount++
+			out.Records[i] = c.failedRecord(stream, stream.Route(*e.PartitionKey, hash), failure)
+			continue
+		}
 		shard, number := stream.Put(c.At, *e.PartitionKey, hash, e.Data)
 		out.Records[i] = wire.PutResult{ShardID: shard.ID, Number: number}
 	}
 	return out, nil
+}
+
+// failedRecord is the result of a record that a fault keeps from being stored.
+func (c *call) failedRecord(stream *state.Stream, shard *state.Shard, f fault.Failure) wire.PutResult {
+	message := f.Message
+	if message == "" {
+		message = c.usualMessage(f.Error, stream.Name, shard.ID)
+	}
+	return wire.PutResult{ErrorCode: f.Error, ErrorMessage: message}
 }
 
 // checkEntries applies the limits on sizes and reads the explicit hash keys,

@@ -6,6 +6,12 @@ type splitShardInput struct {
 	NewStartingHashKey *string `shape:"HashKey,required"`
 }
 
+func (in *splitShardInput) aim(c *call) aim {
+	a := in.streamRef.aim(c)
+	a.shards = []string{*in.ShardToSplit}
+	return a
+}
+
 var splitShard = define("SplitShard", func(c *call, in *splitShardInput) (any, error) {
 	stream, err := c.stream(in.streamRef)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/kinetrail/kinetrail/localkinesis/fault"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
 )
 
@@ -31,6 +32,7 @@ type Server struct {
 	account *state.Account
 	sealer  *state.Sealer
 	calls   callLog
+	faults  fault.Set
 
 	ctx  context.Context // of everything that outlives a request
 	stop context.CancelFunc
@@ -111,6 +113,10 @@ func (s *Server) region(name string) (*state.Region, error) {
 
 // Clock is the server's clock. It runs with the machine's until it is moved.
 func (s *Server) Clock() *Clock { return s.clock }
+
+// Faults are the rules of what goes wrong on purpose, none at first. They can
+// be changed at any time and hold for every way to the server.
+func (s *Server) Faults() *fault.Set { return &s.faults }
 
 // Listen listens on an address such as 127.0.0.1:4567 and serves in the
 // background until Close.

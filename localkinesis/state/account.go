@@ -202,6 +202,7 @@ func (s *Stream) ARN() string {
 type layout struct {
 	shards []*Shard // every shard since the beginning, by index
 	open   []*Shard // those that take records, by range
+	before int      // how many shards there were before the latest reshard
 }
 
 // owner is the open shard whose range holds the key. The open shards always

@@ -112,6 +112,7 @@ func (s *Stream) reshard(steps func(*resharding)) {
 
 // resharding is a change of layout in the making.
 type resharding struct {
+	before int
 	shards []*Shard
 	open   []*Shard
 	second int64
@@ -124,7 +125,7 @@ type closing struct {
 }
 
 func newResharding(l *layout, second int64) *resharding {
-	return &resharding{shards: slices.Clone(l.shards), open: slices.Clone(l.open), second: second}
+	return &resharding{before: len(l.shards), shards: slices.Clone(l.shards), open: slices.Clone(l.open), second: second}
 }
 
 // closeAt notes the end of a shard: now, or the second it is created in when
@@ -207,7 +208,7 @@ func (r *resharding) publish(s *Stream) {
 		c.shard.mu.Lock()
 		defer c.shard.mu.Unlock()
 	}
-	s.layout.Store(&layout{shards: r.shards, open: r.open})
+	s.layout.Store(&layout{shards: r.shards, open: r.open, before: r.before})
 	for _, c := range r.closed {
 		c.shard.close(c.at)
 	}

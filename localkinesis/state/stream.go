@@ -78,6 +78,7 @@ func newStream(r *Region, c CreateStream, now time.Time) *Stream {
 		l.shards = append(l.shards, newShard(uint32(i), keys, first, NoShard, NoShard))
 	}
 	l.open = slices.Clone(l.shards)
+	l.before = len(l.shards)
 	s.layout.Store(l)
 	s.later(now, Creating, r.account.CreateDelay, func(time.Time) {})
 	return s
@@ -175,6 +176,21 @@ func (s *Stream) Shards() []*Shard {
 		}
 	}
 	return shards
+}
+
+// StaleShards returns the shards as they were before the latest reshard, and
+// of each whether it was closed then.
+func (s *Stream) StaleShards() (shards []*Shard, closed map[*Shard]bool) {
+	l := s.layout.Load()
+	closed = make(map[*Shard]bool)
+	for _, shard := range l.shards[:l.before] {
+		for _, parent := range []int{shard.Parent, shard.AdjacentParent} {
+			if parent != NoShard {
+				closed[l.shards[parent]] = true
+			}
+		}
+	}
+	return l.shards[:l.before:l.before], closed
 }
 
 // OpenShards returns the shards that take records, by range. The slice is

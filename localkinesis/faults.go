@@ -1,0 +1,110 @@
+package localkinesis
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/kinetrail/kinetrail/localkinesis/fault"
+	"github.com/kinetrail/kinetrail/localkinesis/state"
+	"github.com/kinetrail/kinetrail/localkinesis/wire"
+)
+
+// aim is the stream and the shards a call is about, for the rules of faults.
+type aim struct {
+	stream string
+	shards []string
+}
+
+// aimed is an input that knows what it is about.
+type aimed interface{ aim(c *call) aim }
+
+func (ref *streamRef) aim(*call) aim {
+	switch {
+	case ref.StreamName != nil:
+		return aim{stream: *ref.StreamName}
+	case ref.StreamARN != nil:
+		_, name, _ := strings.Cut(*ref.StreamARN, "/")
+		return aim{stream: name}
+	}
+	return aim{}
+}
+
+// withFaults runs an operation with what the rules of faults do to it.
+func (c *call) withFaults(in any, run func() (any, error)) (any, error) {
+	faults := &c.server.faults
+	if !faults.Armed() {
+		return run()
+	}
+	var target aim
+	if a, ok := in.(aimed); ok {
+		target = a.aim(c)
+	}
+	c.effects = faults.Meet(fault.Call{Operation: c.Operation, Stream: target.stream, Shards: target.shards})
+	if err := c.wait(); err != nil {
+		return nil, err
+	}
+	if c.effects.Drop == fault.DropBefore {
+		panic(http.ErrAbortHandler)
+	}
+	if c.effects.Error != "" {
+		return nil, c.faultError(target)
+	}
+	out, err := run()
+	if c.effects.Drop == fault.DropAfter {
+		panic(http.ErrAbortHandler)
+	}
+	return out, err
+}
+
+// wait lets the time of the effects pass.
+func (c *call) wait() error {
+	if c.effects.Clock != 0 {
+		c.server.clock.Advance(c.effects.Clock)
+	}
+	if c.effects.Delay > 0 {
+		alarm := c.server.clock.Alarm(c.effects.Delay)
+		defer alarm.Stop()
+		select {
+		case <-alarm.C:
+		case <-c.request.Context().Done():
+			return fmt.Errorf("wait for a delay: %w", c.request.Context().Err())
+		}
+	}
+	c.At = c.server.clock.Now()
+	return nil
+}
+
+// faultError is the error a rule asks for.
+func (c *call) faultError(target aim) error {
+	e := &wire.Error{Status: http.StatusBadRequest, Code: c.effects.Error, Message: c.effects.Message}
+	switch e.Code {
+	case "InternalFailure", "InternalFailureException":
+		e.Status = http.StatusInternalServerError
+	case "ServiceUnavailable", "ServiceUnavailableException":
+		e.Status = http.StatusServiceUnavailable
+	}
+	if e.Message == "" {
+		shard := ""
+		if len(target.shards) > 0 {
+			shard = target.shards[0]
+		}
+		e.Message = c.usualMessage(e.Code, target.stream, shard)
+	}
+	return e
+}
+
+// usualMessage is what the service says with an error.
+func (c *call) usualMessage(code, stream, shard string) string {
+	switch code {
+	case state.ProvisionedThroughputExceeded:
+		return fmt.Sprintf("Rate exceeded for shard %s in stream %s under account %s.", shard, stream, c.server.options.Account)
+	case state.LimitExceeded:
+		return fmt.Sprintf("Rate exceeded for stream %s under account %s.", stream, c.server.options.Account)
+	case state.ExpiredIterator:
+		return "Iterator expired: a fault rule says so."
+	case "InternalFailure":
+		return "Internal service failure."
+	}
+	return code + " by a fault rule."
+}
