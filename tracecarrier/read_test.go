@@ -85,7 +85,7 @@ func TestReadAllocatesOnlyToClearFlags(t *testing.T) {
 		{escape + "group-1", 0},
 		{parent[:53] + "09-k1=group-1", 1},
 	} {
-		if got := testing.AllocsPerRun(100, func() { tracecarrier.Read(tt.stored) }); got != tt.want {
+		if got := testing.AllocsPerRun(100, func() { _ = tracecarrier.Read(tt.stored) }); got != tt.want {
 			t.Errorf("Read(%q) allocates %v times, want %v", tt.stored, got, tt.want)
 		}
 	}

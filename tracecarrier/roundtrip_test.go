@@ -1,6 +1,7 @@
 package tracecarrier_test
 
 import (
+	"crypto/fips140"
 	"crypto/md5"
 	"math/big"
 	"math/rand/v2"
@@ -16,7 +17,8 @@ import (
 
 // wantHashKey computes a hash key the long way.
 func wantHashKey(key string) string {
-	digest := md5.Sum([]byte(key))
+	var digest [md5.Size]byte
+	fips140.WithoutEnforcement(func() { digest = md5.Sum([]byte(key)) })
 	return new(big.Int).SetBytes(digest[:]).String()
 }
 
@@ -108,7 +110,7 @@ func checkRoundTrip(t *testing.T, key, explicitHashKey string, trace kinetrail.T
 
 func TestEveryKeyUpTo197UnitsComesBackExactly(t *testing.T) {
 	t.Parallel()
-	const seed, rounds = 1, 150_000
+	const seed, rounds = 1, 60_000
 	g := generator{rand.New(rand.NewPCG(seed, seed))}
 	for i := range rounds {
 		key, trace := g.key(), g.trace()
@@ -167,13 +169,13 @@ func (g generator) fields() string {
 	var b strings.Builder
 	for range g.IntN(4) {
 		value := g.repeat(g.pick("a", "=", ";", "-k1=", "é", "~ "), g.IntN(5))
-		length := strconv.Itoa(len(value) + g.pick2(0, 0, 0, 0, 1, -1))
+		length := strconv.Itoa(len(value) + g.pickInt(0, 0, 0, 0, 1, -1))
 		b.WriteString(g.pick(";", ";", ";", "", ":") + g.pick("s", "b", "z", "S") + g.pick("", "", "", "0", "+") + length + g.pick(":", ":", ":", "=") + value)
 	}
 	return b.String()
 }
 
-func (g generator) pick2(options ...int) int { return options[g.IntN(len(options))] }
+func (g generator) pickInt(options ...int) int { return options[g.IntN(len(options))] }
 
 func (g generator) key() string {
 	var key string

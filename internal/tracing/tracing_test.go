@@ -45,7 +45,7 @@ func remote(traceID, spanID byte) trace.SpanContext {
 func attributesOf(attributes []attribute.KeyValue) []string {
 	texts := make([]string, len(attributes))
 	for i, a := range attributes {
-		texts[i] = string(a.Key) + "=" + a.Value.Emit()
+		texts[i] = string(a.Key) + "=" + a.Value.String()
 	}
 	slices.Sort(texts)
 	return texts
