@@ -18,7 +18,8 @@ const (
 	MaxPartitionKeyLength = 256
 
 	// DefaultMaxRecordBytes is the size of one record, data and partition key
-	// together, on a stream that was not changed (PutRecord).
+	// together, on a stream that was not changed (GetRecords: "up to 1 MiB in
+	// size by default").
 	DefaultMaxRecordBytes = 1 << 20
 
 	// MaxRecordBytes is the largest record size a stream can be set to
@@ -71,7 +72,8 @@ const (
 	MaxListShards = 1000
 
 	// MaxConsumersPerStream is the number of enhanced fan-out consumers of one
-	// stream (RegisterStreamConsumer).
+	// stream; an on-demand stream of the Advantage tier can have 50
+	// (RegisterStreamConsumer).
 	MaxConsumersPerStream = 20
 
 	// DefaultRetention and MaxRetention bound how long a record is kept

@@ -3,6 +3,7 @@ package kinetrail
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -58,9 +59,22 @@ func Latest() Position { return Position{kind: positionLatest} }
 // ShardEnd is after the last record of a closed shard.
 func ShardEnd() Position { return Position{kind: positionShardEnd} }
 
+// The instants that nanoseconds since the Unix epoch reach, in the years 1677
+// and 2262.
+var (
+	firstInstant = time.Unix(0, math.MinInt64)
+	lastInstant  = time.Unix(0, math.MaxInt64)
+)
+
 // AtTime is the first record that arrived at t or later. Kinesis compares to
-// the millisecond.
+// the millisecond. A time before September 1677, such as the zero Time, is
+// taken for that month, one after April 2262 for that.
 func AtTime(t time.Time) Position {
+	if t.Before(firstInstant) {
+		t = firstInstant
+	} else if t.After(lastInstant) {
+		t = lastInstant
+	}
 	return Position{kind: positionAtTime, sub: t.UnixNano()}
 }
 

@@ -115,6 +115,7 @@ func (r *Record) Clone() Record {
 		State:   strings.Clone(r.Trace.State),
 		Baggage: strings.Clone(r.Trace.Baggage),
 	}
+	c.Stream = r.Stream.clone()
 	c.ShardID = strings.Clone(r.ShardID)
 	c.Position.sequence = strings.Clone(r.Position.sequence)
 	if r.Headers != nil {

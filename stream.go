@@ -56,6 +56,16 @@ func checkStreamName(name string) error {
 	return nil
 }
 
+// clone returns a Stream that shares no memory with s. The name is the end of
+// the ARN, as ParseStream cuts it.
+func (s Stream) clone() Stream {
+	if s.arn == "" {
+		return Stream{name: strings.Clone(s.name)}
+	}
+	arn := strings.Clone(s.arn)
+	return Stream{name: arn[len(arn)-len(s.name):], arn: arn}
+}
+
 // Name is the stream's name, also when it was given by ARN.
 func (s Stream) Name() string { return s.name }
 
