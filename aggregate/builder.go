@@ -30,7 +30,6 @@ func (b *Builder) Add(r *UserRecord) {
 		hashKey = b.hashKeys.entryOf(fieldExplicitHashKey, r.ExplicitHashKey)
 	}
 	size := recordSize(r, key, hashKey)
-	b.records = slices.Grow(b.records, bytesFieldSize(size))
 	b.records = appendFieldLength(b.records, fieldRecord, size)
 	b.records = appendRecord(b.records, r, key, hashKey)
 	b.len++
@@ -56,8 +55,8 @@ func (b *Builder) SizeWith(r *UserRecord) int {
 	key, tableGrowth := b.keys.plan(r.PartitionKey)
 	hashKey := noEntry
 	if r.ExplicitHashKey != "" {
-		entry, growth := b.hashKeys.plan(r.ExplicitHashKey)
-		hashKey = entry
+		var growth int
+		hashKey, growth = b.hashKeys.plan(r.ExplicitHashKey)
 		tableGrowth += growth
 	}
 	return overhead + b.messageSize() + tableGrowth + bytesFieldSize(recordSize(r, key, hashKey))

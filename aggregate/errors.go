@@ -5,7 +5,7 @@ import "errors"
 var (
 	// ErrNotContainer is what Split answers to data that IsContainer refuses:
 	// a plain record, to be delivered as it is.
-	ErrNotContainer = errors.New("split container: the data does not begin like a container")
+	ErrNotContainer = errors.New("split container: the data is no container")
 
 	// ErrChecksum is wrapped by Split when the MD5 at the end of the data is
 	// not that of the message before it: the data was damaged, or it is a

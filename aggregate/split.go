@@ -26,8 +26,8 @@ import (
 // when it treats data as one plain record. The error is ErrNotContainer, or
 // wraps ErrChecksum or ErrMalformed. Whatever data holds, Split does not panic,
 // and the memory it allocates is a small multiple of the size of data. When dst
-// has room, that is one allocation for the headers, if there are any, and a few
-// for the tables of a container with more than 16 keys.
+// has room, that is one allocation for the tables of a container with more than
+// 16 keys, and one for the headers if there are any.
 func Split(data []byte, dst []UserRecord) ([]UserRecord, error) {
 	message, err := open(data)
 	if err != nil {

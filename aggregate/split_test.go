@@ -301,9 +301,12 @@ func TestSplitAllocatesOnceForTablesAndOnceForHeaders(t *testing.T) {
 	}
 }
 
+// A record of 6 bytes becomes a UserRecord of 80, which is as bad as it gets.
+// The race detector makes slices.Grow allocate twice as much as it needs.
+//
 // Not parallel: the memory statistics are those of the whole process.
 func TestSplitAllocatesInProportionToTheContainer(t *testing.T) {
-	const size = 1 << 20
+	const size, times = 1 << 20, 30
 	fill := func(entry string) []byte { return bytes.Repeat(protobuf(t, entry), size/len(protobuf(t, entry))) }
 	for name, message := range map[string][]byte{
 		"empty keys":       fill("0a()"),
@@ -319,8 +322,8 @@ func TestSplitAllocatesInProportionToTheContainer(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		_, err := aggregate.Split(container, nil)
 		runtime.ReadMemStats(&after)
-		if got := after.TotalAlloc - before.TotalAlloc; got > 20*size {
-			t.Errorf("%s: Split allocates %d bytes for a container of %d (%v); want at most 20 times as much", name, got, len(container), err)
+		if got := after.TotalAlloc - before.TotalAlloc; got > times*size {
+			t.Errorf("%s: Split allocates %d bytes for a container of %d (%v); want at most %d times as much", name, got, len(container), err, times)
 		}
 	}
 }

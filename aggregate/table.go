@@ -17,11 +17,6 @@ type table struct {
 // noEntry stands for the entry of a text that a record does not have.
 const noEntry = -1
 
-// maxKeptTexts bounds the index that reset keeps: clearing a map takes time in
-// proportion to the most it ever held, which one huge container should not
-// impose on all that follow. No container of 50 KiB holds more texts.
-const maxKeptTexts = 8192
-
 // find returns the entry that holds text.
 func (t *table) find(text string) (entry int, ok bool) {
 	if t.len > 0 && t.last == text {
@@ -60,10 +55,7 @@ func (t *table) entryOf(field int, text string) (entry int) {
 
 // reset empties the table and keeps its memory.
 func (t *table) reset() {
-	if len(t.index) > maxKeptTexts {
-		t.index = nil
-	}
-	clear(t.index)
+	clear(t.index) // before the texts it aliases are overwritten
 	t.last = ""
 	t.encoded = t.encoded[:0]
 	t.len = 0

@@ -140,7 +140,6 @@ func (f *fields) skipGroup(number uint64, depth int) bool {
 	for f.readKey() {
 		inner, wire := f.number, f.wire
 		if wire == wireEndGroup && inner == number {
-			f.wire = wireStartGroup
 			return true
 		}
 		if !f.readValue(inner, wire, depth) {
