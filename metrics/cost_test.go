@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
 	"github.com/kinetrail/kinetrail/metrics"
@@ -76,7 +77,7 @@ func BenchmarkMemory(b *testing.B) { benchmark(b, metrics.Isolate(metrics.NewMem
 
 // Fed is a sink that is not Trusted and does nothing.
 func BenchmarkFed(b *testing.B) {
-	fed := metrics.Isolate(quiet{}, nil)
+	fed := metrics.Isolate(quiet{}, slog.New(slog.DiscardHandler))
 	defer func() { _ = fed.Close(context.Background()) }()
 	benchmark(b, fed)
 }
