@@ -1,0 +1,150 @@
+package producer
+
+import (
+	"sync"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/aggregate"
+	"github.com/kinetrail/kinetrail/shardmap"
+	"github.com/kinetrail/kinetrail/tracecarrier"
+)
+
+// shardContainerKey is the partition key of containers made ByShard, the KPL's.
+const shardContainerKey = "a"
+
+// builders are Builders at rest.
+var builders = sync.Pool{New: func() any { return new(aggregate.Builder) }}
+
+// make makes a Kinesis record of the first records of l. The bytes of a
+// container are made later, by finish, without the lock that guards s.
+func (s *schedule) make(l *lane) *kinesisRecord {
+	k := s.newKinesisRecord()
+	k.lane = l
+	first := l.waiting.pop()
+	k.users.append(first)
+	k.attempts = first.earlier
+	if first.form == plain {
+		k.key, k.hashKey = first.storedKey, first.storedHash
+		k.data, k.bytes = first.data, first.size()
+		return k
+	}
+	k.key, k.hashKey = first.storedKey, first.storedHash
+	if s.rules.aggregation == ByShard {
+		k.key, k.hashKey = shardContainerKey, first.hashKeyText()
+	}
+	k.builder = builders.Get().(*aggregate.Builder)
+	k.builder.Add(s.entry.of(first))
+	for l.groups && s.joins(k, l.waiting.first) {
+		u := l.waiting.pop()
+		k.users.append(u)
+		k.builder.Add(s.entry.of(u))
+	}
+	k.bytes = k.builder.Size() + len(k.key)
+	return k
+}
+
+// joins reports whether u goes into the container of k too.
+func (s *schedule) joins(k *kinesisRecord, u *userRecord) bool {
+	if u == nil || u.form != grouped {
+		return false
+	}
+	first := k.users.first
+	if s.rules.aggregation == SameKey && (u.key != first.key || u.explicitHashKey != first.explicitHashKey) {
+		return false
+	}
+	if !sameAttempts(u.earlier, first.earlier) {
+		return false // the records of a container share their attempts
+	}
+	room := s.rules.containerBytes - len(k.key)
+	return k.builder.Size()+containerBound(u) <= room || k.builder.SizeWith(s.entry.of(u)) <= room
+}
+
+func sameAttempts(a, b []Attempt) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// containerEntry is a user record as a container holds it, with memory for the
+// headers of one after another.
+type containerEntry struct {
+	record  aggregate.UserRecord
+	headers []kinetrail.Header
+}
+
+// of returns u as a container holds it, until the next call.
+func (e *containerEntry) of(u *userRecord) *aggregate.UserRecord {
+	e.record = aggregate.UserRecord{
+		PartitionKey:    u.key,
+		ExplicitHashKey: u.explicitHashKey,
+		Data:            u.data,
+		Headers:         u.headers,
+	}
+	if u.headerTrace {
+		e.headers = tracecarrier.AddHeaders(append(e.headers[:0], u.headers...), u.trace)
+		e.record.Headers = e.headers
+	}
+	return &e.record
+}
+
+// containerBound is a size that no container of u alone exceeds, outer key
+// included. It is cheap, where the Builder is exact.
+func containerBound(u *userRecord) int {
+	bound := 64 + len(u.data) + 2*len(u.key) + len(u.explicitHashKey)
+	for i := range u.headers {
+		bound += headerBound(len(u.headers[i].Name), len(u.headers[i].Value))
+	}
+	if u.headerTrace {
+		bound += headerBound(len("traceparent"), len(u.trace.Parent)) +
+			headerBound(len("tracestate"), len(u.trace.State)) +
+			headerBound(len("baggage"), len(u.trace.Baggage))
+	}
+	return bound
+}
+
+func headerBound(name, value int) int { return 16 + name + value }
+
+// finish makes the bytes of a container.
+func (k *kinesisRecord) finish() {
+	if k.builder == nil {
+		return
+	}
+	k.data = k.builder.AppendTo(make([]byte, 0, k.builder.Size()))
+	k.dropBuilder()
+}
+
+func (k *kinesisRecord) dropBuilder() {
+	if k.builder != nil {
+		k.builder.Reset()
+		builders.Put(k.builder)
+		k.builder = nil
+	}
+}
+
+// refill makes a container anew after users were taken out of it.
+func (s *schedule) refill(k *kinesisRecord) {
+	k.dropBuilder()
+	k.data = nil
+	k.builder = builders.Get().(*aggregate.Builder)
+	for u := k.users.first; u != nil; u = u.next {
+		k.builder.Add(s.entry.of(u))
+	}
+	k.bytes = k.builder.Size() + len(k.key)
+}
+
+// hashKeyText is the decimal hash key that decides the record's shard.
+func (u *userRecord) hashKeyText() string {
+	if u.explicitHashKey != "" {
+		return u.explicitHashKey
+	}
+	var digits [shardmap.MaxHashKeyDigits]byte
+	return string(u.hash.AppendDecimal(digits[:0]))
+}
+
+// within reports whether all user records of k belong on a shard of this range.
+func (k *kinesisRecord) within(r shardmap.Range) bool {
+	for u := k.users.first; u != nil; u = u.next {
+		if !r.Contains(u.hash) {
+			return false
+		}
+	}
+	return true
+}

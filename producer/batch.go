@@ -1,0 +1,441 @@
+package producer
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/shardmap"
+)
+
+// worthRequest is how many bytes make a request worth sending before its
+// records have lingered: beyond it, the fixed cost of a request is small against
+// that of its bytes.
+const worthRequest = 1 << 20
+
+// rules are what a schedule goes by; they never change.
+type rules struct {
+	aggregation    Aggregation
+	lanes          bool // records of a lane wait for each other
+	linger         time.Duration
+	deadline       time.Duration
+	maxAttempts    int
+	concurrency    int
+	recordBytes    int
+	containerBytes int
+	requestRecords int
+	requestBytes   int
+	shardShare     float64
+}
+
+// schedule decides what goes into the next request and when. It starts no
+// goroutine and reads no clock; the Producer guards it.
+//
+//	add ──► lane ──► target ──► request ──► settle ──► results
+//	          ▲                                │
+//	          └────────── delayed ◄────────────┘
+type schedule struct {
+	rules rules
+	count tally
+
+	// Where records go; see route.go.
+	shards     *shardmap.Map // nil while it is not known
+	generation int           // of shards
+	targets    map[string]*target
+	anywhere   *target // of records whose shard is not known
+	lanes      map[string]*lane
+	misplaced  []*kinesisRecord // their verdict needs a newer shard map
+	stale      bool             // shards was seen to be out of date
+
+	// What could be sent.
+	active   targetQueue // targets with ready lanes and a limiter that allows
+	held     []*target   // targets with ready lanes that their limiters hold
+	offered  offer       // of active
+	lingerAt time.Time   // when the first record of active has waited enough
+
+	// What is on its way.
+	underway    []*request
+	delayed     delayed
+	failures    int       // failed requests in a row
+	pausedUntil time.Time // after a failed request
+
+	sweepAt time.Time // when waiting records may have expired
+	hurry   *epoch    // records of older epochs do not linger
+
+	waiting, waitingBytes int // of user records without a result
+
+	stopped     error // why nothing is sent any more; nil while it runs
+	stopCode    string
+	undelivered []kinetrail.Record // rejected since it stopped
+
+	answers, deliveries userQueue // records with their results
+
+	entry       containerEntry
+	freeRecords *kinesisRecord
+	freeLanes   *lane
+}
+
+func newSchedule(r rules) schedule {
+	s := schedule{rules: r, lanes: make(map[string]*lane)}
+	s.anywhere = s.newTarget("", limiter{})
+	return s
+}
+
+// request is one PutRecords request.
+type request struct {
+	records []*kinesisRecord
+	entries []types.PutRecordsRequestEntry
+	bytes   int
+	place   int // in schedule.underway
+}
+
+// add takes a record in; records of one lane keep the order of the calls.
+func (s *schedule) add(u *userRecord) {
+	s.waiting++
+	s.waitingBytes += u.bufferedSize
+	l := s.laneOf(u)
+	l.waiting.append(u)
+	s.update(l)
+	if s.rules.deadline > 0 && s.sweepAt.IsZero() {
+		s.sweepAt = u.putAt.Add(s.rules.deadline)
+	}
+}
+
+// update takes note of a change of l: it stands in line while it is ready, and
+// its offer counts.
+func (s *schedule) update(l *lane) {
+	if !l.ready() {
+		s.retract(l)
+		return
+	}
+	if l.queuedAt == nil {
+		s.queue(l)
+	}
+	t := l.queuedAt
+	change := s.offerOf(l)
+	fresh := change
+	change.subtract(l.offer)
+	l.offer = fresh
+	t.offered.add(change)
+	if !t.held {
+		s.offered.add(change)
+	}
+}
+
+// retract takes back the offer of a lane that is no longer ready. The lane stays
+// in line until its turn comes.
+func (s *schedule) retract(l *lane) {
+	if t := l.queuedAt; t != nil {
+		t.offered.subtract(l.offer)
+		if !t.held {
+			s.offered.subtract(l.offer)
+		}
+	}
+	l.offer = offer{}
+}
+
+// queue puts a ready lane in line at the target of its first record.
+func (s *schedule) queue(l *lane) {
+	t := s.targetOfLane(l)
+	l.queuedAt = t
+	t.ready.append(l)
+	if !t.active && !t.held {
+		t.active = true
+		s.active.append(t)
+		s.offered.add(t.offered)
+	}
+	if !t.held {
+		s.lingerUntil(s.patience(l))
+	}
+}
+
+// patience is until when l's first record waits for company.
+func (s *schedule) patience(l *lane) time.Time {
+	if len(l.again) > 0 {
+		return l.again[0].retryAt
+	}
+	first := l.waiting.first
+	if s.hurry != nil && first.epoch.number <= s.hurry.number {
+		return first.putAt
+	}
+	return first.putAt.Add(s.rules.linger)
+}
+
+func (s *schedule) lingerUntil(t time.Time) {
+	if s.lingerAt.IsZero() || t.Before(s.lingerAt) {
+		s.lingerAt = t
+	}
+}
+
+// offerOf is what a ready lane adds to a request that does not wait for the end
+// of the linger. A shard's container is not offered before it is full.
+func (s *schedule) offerOf(l *lane) offer {
+	o := offer{records: len(l.again)}
+	for _, k := range l.again {
+		o.bytes += k.bytes
+	}
+	if !l.mayMake() {
+		return o
+	}
+	container := s.rules.containerBytes
+	if l.groups && l.waiting.bytes >= container {
+		o.full = 1
+	}
+	switch {
+	case l.groups && l.shared():
+		containers := l.waiting.bytes / container
+		if l.exclusive {
+			containers = min(containers, 1)
+		}
+		o.add(offer{records: containers, bytes: containers * container})
+	case l.groups:
+		o.add(offer{records: 1, bytes: min(l.waiting.bytes, container)})
+	case l.exclusive:
+		o.add(offer{records: 1, bytes: l.waiting.first.size()})
+	default:
+		o.add(offer{records: l.waiting.count, bytes: l.waiting.bytes})
+	}
+	return o
+}
+
+// due reports whether a request should be made now, and whether the records that
+// have not lingered are to go with it.
+func (s *schedule) due(now time.Time) (due, everything bool) {
+	switch {
+	case s.active.first == nil || s.stopped != nil || len(s.underway) >= s.rules.concurrency || now.Before(s.pausedUntil):
+		return false, false
+	case !now.Before(s.lingerAt):
+		return true, true
+	case s.offered.records >= s.rules.requestRecords || s.offered.bytes >= min(worthRequest, s.rules.requestBytes):
+		return true, false
+	}
+	// Nothing is gained by keeping a full container while nothing else is on
+	// its way; while something is, others fill up.
+	return s.offered.full > 0 && len(s.underway) == 0, false
+}
+
+// next makes the next request, or returns nil if none is due.
+func (s *schedule) next(now time.Time) *request {
+	s.ripen(now)
+	due, everything := s.due(now)
+	if !due {
+		return nil
+	}
+	r := &request{place: len(s.underway)}
+	if everything {
+		s.lingerAt = time.Time{}
+	}
+	s.fill(r, everything, now)
+	if len(r.records) == 0 {
+		return nil
+	}
+	s.underway = append(s.underway, r)
+	return r
+}
+
+// fill takes one Kinesis record after another, the targets in turn, so that a
+// shard with much to send does not fill the request.
+func (s *schedule) fill(r *request, everything bool, now time.Time) {
+	var unripe targetQueue
+	for s.active.first != nil {
+		t := s.active.pop()
+		l := t.firstReady(s)
+		switch {
+		case l == nil:
+			t.active = false
+			continue
+		case !t.limiter.allows(now):
+			s.hold(t, now)
+			continue
+		case !s.ripe(l, everything, now):
+			unripe.append(t)
+			s.lingerUntil(s.patience(l))
+			continue
+		case len(r.records) == s.rules.requestRecords,
+			len(r.records) > 0 && r.bytes+s.nextBytes(l) > s.rules.requestBytes:
+			s.active.prepend(t)
+			s.active.appendAll(&unripe)
+			s.lingerUntil(s.patience(l))
+			return
+		}
+		k := s.take(l)
+		t.limiter.spend(k.bytes)
+		r.records = append(r.records, k)
+		r.bytes += k.bytes
+		s.active.append(t)
+	}
+	s.active = unripe
+}
+
+// ripe reports whether l goes with a request made now. A shard's container
+// stays behind to fill up unless it is full or has lingered, or as good as
+// lingered when there is a request to go with.
+func (s *schedule) ripe(l *lane, everything bool, now time.Time) bool {
+	if !l.groups || !l.shared() || l.offer.records > 0 {
+		return true
+	}
+	return everything && !now.Before(s.patience(l).Add(-s.rules.linger/2))
+}
+
+// take takes the next Kinesis record out of a ready lane.
+func (s *schedule) take(l *lane) *kinesisRecord {
+	var k *kinesisRecord
+	if len(l.again) > 0 {
+		k = l.again[0]
+		l.again[0] = nil
+		if l.again = l.again[1:]; len(l.again) == 0 {
+			l.again = nil
+		}
+	} else {
+		k = s.make(l)
+		l.unacked++
+	}
+	k.target, k.sentTo = l.queuedAt, s.generation
+	s.dequeue(l)
+	s.update(l)
+	return k
+}
+
+// dequeue takes the lane out of the head of its line, unless it is a shared one
+// with more to send: the next record of any other may go elsewhere.
+func (s *schedule) dequeue(l *lane) {
+	if l.shared() && l.ready() {
+		return
+	}
+	s.retract(l)
+	l.queuedAt.ready.pop()
+	l.queuedAt = nil
+}
+
+// nextBytes is how large the next Kinesis record of a ready lane is at most.
+func (s *schedule) nextBytes(l *lane) int {
+	if len(l.again) > 0 {
+		return l.again[0].bytes
+	}
+	u := l.waiting.first
+	switch {
+	case u.form == plain:
+		return u.size()
+	case l.groups:
+		return max(s.rules.containerBytes, containerBound(u))
+	}
+	return containerBound(u)
+}
+
+// holdTime is how long a target that reached its limit is held at least, so that
+// its records go in company and not one request each.
+const holdTime = 50 * time.Millisecond
+
+// hold takes a target out of the line until its limiter lets records go.
+func (s *schedule) hold(t *target, now time.Time) {
+	t.active, t.held = false, true
+	t.heldUntil = later(t.limiter.allowsAt(), now.Add(holdTime))
+	s.offered.subtract(t.offered)
+	s.held = append(s.held, t)
+}
+
+// ripen brings back what has waited for its time: failed records after their
+// delay, targets whose limiter lets records go again, and the expired.
+func (s *schedule) ripen(now time.Time) {
+	for len(s.delayed) > 0 && !now.Before(s.delayed[0].retryAt) {
+		s.sendAgain(heap.Pop(&s.delayed).(*kinesisRecord))
+	}
+	kept := s.held[:0]
+	for _, t := range s.held {
+		if now.Before(t.heldUntil) {
+			kept = append(kept, t)
+			continue
+		}
+		t.held, t.active = false, true
+		s.active.append(t)
+		s.offered.add(t.offered)
+		s.lingerUntil(t.heldUntil)
+	}
+	clear(s.held[len(kept):])
+	s.held = kept
+	if !s.sweepAt.IsZero() && !now.Before(s.sweepAt) {
+		s.sweep(now)
+	}
+}
+
+// delay keeps a failed record until its time.
+func (s *schedule) delay(k *kinesisRecord) { heap.Push(&s.delayed, k) }
+
+// sendAgain puts a failed record whose delay is over at the head of its lane.
+func (s *schedule) sendAgain(k *kinesisRecord) {
+	if k.lane.shared() && k.sentTo != s.generation {
+		s.reroute(k)
+		return
+	}
+	k.lane.again = append(k.lane.again, k)
+	s.update(k.lane)
+	if k.lane.queuedAt != nil && !k.lane.queuedAt.held {
+		s.lingerUntil(k.retryAt)
+	}
+}
+
+// wakeAt is when next should be asked again if nothing else happens before;
+// zero means never.
+func (s *schedule) wakeAt() time.Time {
+	at := s.soonest()
+	if len(s.underway) >= s.rules.concurrency {
+		return at
+	}
+	if len(s.delayed) > 0 {
+		at = sooner(at, later(s.delayed[0].retryAt, s.pausedUntil))
+	}
+	for _, t := range s.held {
+		at = sooner(at, later(t.heldUntil, s.pausedUntil))
+	}
+	return at
+}
+
+// soonest is a time not after which wakeAt is, for the changes that a new record
+// can make to it.
+func (s *schedule) soonest() time.Time {
+	if s.active.first == nil || len(s.underway) >= s.rules.concurrency {
+		return s.sweepAt
+	}
+	return sooner(later(s.lingerAt, s.pausedUntil), s.sweepAt)
+}
+
+// rush lets the records of an epoch and those before it go without lingering.
+func (s *schedule) rush(e *epoch, now time.Time) {
+	s.hurry = e
+	if s.active.first != nil {
+		s.lingerUntil(now)
+	}
+}
+
+// sooner is the earlier of two times; a zero time is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// delayed are the failed records that wait for their time, the first on top.
+type delayed []*kinesisRecord
+
+func (d delayed) Len() int           { return len(d) }
+func (d delayed) Less(i, j int) bool { return d[i].retryAt.Before(d[j].retryAt) }
+func (d delayed) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *delayed) Push(x any)        { *d = append(*d, x.(*kinesisRecord)) }
+
+func (d *delayed) Pop() any {
+	last := len(*d) - 1
+	k := (*d)[last]
+	(*d)[last] = nil
+	*d = (*d)[:last]
+	return k
+}

@@ -1,0 +1,145 @@
+package producer
+
+import (
+	"sync"
+	"time"
+
+	"github.com/kinetrail/kinetrail"
+)
+
+// Result is what became of one record.
+type Result struct {
+	// ShardID is the shard the record lies on. Of a rejected record it is the
+	// shard it was meant for, empty when that is not known.
+	ShardID string
+
+	// Position is the record's place in the shard: the sequence number of its
+	// Kinesis record and its number in the container, 0 for a plain record.
+	// It is zero for a rejected record.
+	Position kinetrail.Position
+
+	// Attempts are the times the record was sent, in order. The slice is
+	// shared between records: do not change it.
+	Attempts []Attempt
+
+	// Err is nil when the record is in the stream, else a *RejectedError.
+	Err error
+}
+
+// Attempt is one time a record was sent.
+type Attempt struct {
+	// Duration is how long the PutRecords call took.
+	Duration time.Duration
+
+	// Code is the service's error code or one of the Code constants, and
+	// empty when the record was accepted.
+	Code string
+}
+
+// deliveryChunk is how many callbacks run before the room of their records is
+// given back.
+const deliveryChunk = 64
+
+// deliver calls the callbacks of finished records, one after the other in the
+// order of the results. It is the only goroutine that does, so records of a lane
+// are reported in order, and a slow callback keeps nobody from sending until the
+// buffer is full of results.
+func (p *Producer) deliver() {
+	for {
+		p.mu.Lock()
+		for p.schedule.deliveries.first == nil && !p.finished {
+			p.delivery.Wait()
+		}
+		batch := p.schedule.deliveries
+		p.schedule.deliveries = userQueue{}
+		p.mu.Unlock()
+		if batch.first == nil {
+			return
+		}
+		for batch.first != nil {
+			p.deliverChunk(&batch)
+		}
+	}
+}
+
+func (p *Producer) deliverChunk(batch *userQueue) {
+	var chunk userQueue
+	for range min(deliveryChunk, batch.count) {
+		u := batch.pop()
+		u.endSpan()
+		u.done(u.result)
+		chunk.append(u)
+	}
+	p.mu.Lock()
+	p.release(&chunk)
+	p.mu.Unlock()
+	for chunk.first != nil {
+		chunk.pop().recycle()
+	}
+}
+
+// unlockAndAnswer unlocks p.mu and tells those who wait in Put what became of
+// their records. Callbacks are left to deliver.
+func (p *Producer) unlockAndAnswer() {
+	p.meter.update(&p.schedule)
+	answers := p.schedule.answers
+	p.schedule.answers = userQueue{}
+	if p.schedule.deliveries.first != nil {
+		p.delivery.Signal()
+	}
+	if answers.first != nil {
+		p.release(&answers)
+	}
+	p.mu.Unlock()
+	for answers.first != nil {
+		u := answers.pop()
+		u.endSpan()
+		u.waiter <- u.result // of 1, and empty
+		u.recycle()
+	}
+}
+
+// release gives back the room of records that are done.
+func (p *Producer) release(done *userQueue) {
+	bytes := 0
+	for u := done.first; u != nil; u = u.next {
+		bytes += u.bufferedSize
+		u.epoch.open--
+	}
+	p.buffer.release(done.count, bytes)
+	p.closeEpochs()
+}
+
+// userRecords are at rest between two Puts.
+var userRecords = sync.Pool{New: func() any { return new(userRecord) }}
+
+func (u *userRecord) recycle() {
+	*u = userRecord{}
+	userRecords.Put(u)
+}
+
+// epoch is the records accepted between two flushes.
+type epoch struct {
+	number uint64
+	open   int           // records without a delivered result
+	done   chan struct{} // closed when these and all older records are done
+	next   *epoch
+}
+
+// newEpoch ends the current epoch and returns it.
+func (p *Producer) newEpoch() *epoch {
+	e := p.epoch
+	p.epoch = &epoch{number: e.number + 1, done: make(chan struct{})}
+	e.next = p.epoch
+	p.schedule.rush(e, time.Now())
+	p.closeEpochs()
+	return e
+}
+
+// closeEpochs tells those who wait for epochs that are over.
+func (p *Producer) closeEpochs() {
+	for p.oldest != p.epoch && p.oldest.open == 0 {
+		close(p.oldest.done)
+		p.oldest = p.oldest.next
+	}
+}

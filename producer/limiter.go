@@ -1,0 +1,95 @@
+package producer
+
+import (
+	"time"
+
+	"github.com/kinetrail/kinetrail"
+)
+
+// The limiter's pace follows the throttles of its shard: halved by one, regained
+// in steps. Halving and adding is what lets several producers that see the same
+// throttles come to equal shares of a shard without talking to each other.
+const (
+	paceFloor   = 0.02
+	paceRegain  = 0.05                   // of the full pace, each second
+	paceSettles = 500 * time.Millisecond // one overload, many throttles: halve once
+)
+
+// limiter is a pair of token buckets for one shard, records and bytes, that
+// fill with the shard's write quota times share times pace. Each holds at most
+// one second's worth, and room for a record. A record goes when both hold something and may leave them
+// in debt, so that a record larger than a bucket passes too. Its owner guards it.
+type limiter struct {
+	share float64 // of the shard's quota; zero limits nothing
+
+	pace           float64 // 0 < pace ≤ 1
+	records, bytes float64
+	filledAt       time.Time
+	slowedAt       time.Time
+}
+
+func newLimiter(share float64, now time.Time) limiter {
+	l := limiter{share: share, pace: 1, filledAt: now}
+	l.records, l.bytes = l.perSecond()
+	return l
+}
+
+// perSecond is how many records and bytes flow in each second.
+func (l *limiter) perSecond() (records, bytes float64) {
+	rate := l.share * l.pace
+	return rate * kinetrail.WriteRecordsPerSecond, rate * kinetrail.WriteBytesPerSecond
+}
+
+func (l *limiter) fill(now time.Time) {
+	elapsed := now.Sub(l.filledAt).Seconds()
+	if elapsed <= 0 {
+		return
+	}
+	l.filledAt = now
+	l.pace = min(1, l.pace+paceRegain*elapsed)
+	records, bytes := l.perSecond()
+	l.records = min(max(1, records), l.records+records*elapsed)
+	l.bytes = min(bytes, l.bytes+bytes*elapsed)
+}
+
+// allows reports whether a record may go now.
+func (l *limiter) allows(now time.Time) bool {
+	if l.share == 0 {
+		return true
+	}
+	if l.records >= 1 && l.bytes > 0 {
+		return true
+	}
+	l.fill(now)
+	return l.records >= 1 && l.bytes > 0
+}
+
+// spend pays for one Kinesis record of this size.
+func (l *limiter) spend(size int) {
+	if l.share == 0 {
+		return
+	}
+	l.records--
+	l.bytes -= float64(size)
+}
+
+// allowsAt is when the next record may go, once allows has said no.
+func (l *limiter) allowsAt() time.Time {
+	records, bytes := l.perSecond()
+	wait := max((1-l.records)/records, (1-l.bytes)/bytes)
+	// A moment more, so that rounding does not wake anybody too early.
+	return l.filledAt.Add(time.Duration(wait*float64(time.Second)) + time.Microsecond)
+}
+
+// throttled slows the pace: the service refused a record of this shard.
+func (l *limiter) throttled(now time.Time) {
+	if l.share == 0 {
+		return
+	}
+	l.fill(now)
+	l.records, l.bytes = min(l.records, 0), min(l.bytes, 0)
+	if now.Sub(l.slowedAt) >= paceSettles {
+		l.slowedAt = now
+		l.pace = max(paceFloor, l.pace/2)
+	}
+}

@@ -1,0 +1,156 @@
+package producer
+
+import (
+	"context"
+
+	"github.com/kinetrail/kinetrail/metrics"
+	"github.com/kinetrail/kinetrail/tracecarrier"
+)
+
+// meter hands the producer's numbers to a metrics sink. Its methods are called
+// with the producer's lock held, so that put = sent + failed + waiting.
+type meter struct {
+	enabled bool
+
+	recordsSent, bytesSent, throttles, retries, wrongShard metrics.Counter
+	userRecordsPut, userRecordsSent, injected              metrics.Counter
+	errors, userRecordsFailed, skipped                     *metrics.CounterSet
+	batchSize, flushDuration, aggregationRatio             metrics.Histogram
+	queueSize, bufferedBytes                               metrics.Gauge
+}
+
+func newMeter(sink metrics.Sink, stream string) meter {
+	m := meter{
+		enabled:           metrics.Enabled(sink),
+		recordsSent:       sink.Counter(metrics.ProducerRecordsSent, stream),
+		bytesSent:         sink.Counter(metrics.ProducerBytesSent, stream),
+		throttles:         sink.Counter(metrics.ProducerThrottles, stream),
+		retries:           sink.Counter(metrics.ProducerRetries, stream),
+		wrongShard:        sink.Counter(metrics.ProducerWrongShard, stream),
+		userRecordsPut:    sink.Counter(metrics.ProducerUserRecordsPut, stream),
+		userRecordsSent:   sink.Counter(metrics.ProducerUserRecordsSent, stream),
+		injected:          sink.Counter(metrics.TraceInjected, stream),
+		errors:            metrics.NewCounterSet(sink, metrics.ProducerErrors, stream),
+		userRecordsFailed: metrics.NewCounterSet(sink, metrics.ProducerUserRecordsFailed, stream),
+		skipped:           metrics.NewCounterSet(sink, metrics.TraceSkipped, stream),
+		batchSize:         sink.Histogram(metrics.ProducerBatchSize, stream),
+		flushDuration:     sink.Histogram(metrics.ProducerFlushDuration, stream),
+		aggregationRatio:  sink.Histogram(metrics.ProducerAggregationRatio, stream),
+		queueSize:         sink.Gauge(metrics.ProducerQueueSize, stream),
+		bufferedBytes:     sink.Gauge(metrics.ProducerBufferedBytes, stream),
+	}
+	m.queueSize.Set(0)
+	m.bufferedBytes.Set(0)
+	return m
+}
+
+// put counts a record that was accepted.
+func (m *meter) put(s *schedule, outcome tracecarrier.Outcome) {
+	if !m.enabled {
+		return
+	}
+	m.userRecordsPut.Add(1)
+	if outcome.Injected() {
+		m.injected.Add(1)
+	} else if reason := outcome.SkipReason(); reason != "" {
+		m.skipped.Add(reason, 1)
+	}
+	m.gauges(s)
+}
+
+func (m *meter) gauges(s *schedule) {
+	m.queueSize.Set(float64(s.waiting))
+	m.bufferedBytes.Set(float64(s.waitingBytes))
+}
+
+// request notes one PutRecords call that was settled.
+func (m *meter) request(r *request, a answer) {
+	if !m.enabled {
+		return
+	}
+	m.batchSize.Observe(a.ctx, float64(len(r.records)))
+	m.flushDuration.Observe(a.ctx, a.took.Seconds())
+}
+
+// update hands on what the schedule has counted.
+func (m *meter) update(s *schedule) {
+	c := &s.count
+	if !c.changed {
+		return
+	}
+	if m.enabled {
+		m.recordsSent.Add(c.recordsSent)
+		m.bytesSent.Add(c.bytesSent)
+		m.throttles.Add(c.throttles)
+		m.retries.Add(c.retries)
+		m.wrongShard.Add(c.wrongShard)
+		m.userRecordsSent.Add(c.userRecordsSent)
+		for _, e := range c.errors {
+			m.errors.Add(e.code, e.count)
+		}
+		for _, e := range c.userErrors {
+			m.userRecordsFailed.Add(e.code, e.count)
+		}
+		for _, users := range c.ratios {
+			m.aggregationRatio.Observe(context.Background(), float64(users))
+		}
+		m.gauges(s)
+	}
+	*c = tally{errors: c.errors[:0], userErrors: c.userErrors[:0], ratios: c.ratios[:0]}
+}
+
+// tally is what a schedule has counted since the meter last took it.
+type tally struct {
+	changed                                 bool
+	recordsSent, bytesSent, userRecordsSent int64
+	throttles, retries, wrongShard          int64
+	errors, userErrors                      []codeCount
+	ratios                                  []int
+}
+
+type codeCount struct {
+	code  string
+	count int64
+}
+
+// accepted counts a Kinesis record that the service took.
+func (t *tally) accepted(bytes int) {
+	t.changed = true
+	t.recordsSent++
+	t.bytesSent += int64(bytes)
+}
+
+// delivered counts the user records of a Kinesis record that is where it
+// belongs.
+func (t *tally) delivered(users int, container bool) {
+	t.changed = true
+	t.userRecordsSent += int64(users)
+	if container {
+		t.ratios = append(t.ratios, users)
+	}
+}
+
+// failed counts a Kinesis record that failed an attempt.
+func (t *tally) failed(code string) {
+	t.changed = true
+	t.errors = count(t.errors, code)
+	if throttles(code) {
+		t.throttles++
+	}
+}
+
+// userFailed counts a user record that was given up.
+func (t *tally) userFailed(code string) {
+	t.changed = true
+	t.userErrors = count(t.userErrors, code)
+}
+
+func count(counts []codeCount, code string) []codeCount {
+	for i := range counts {
+		if counts[i].code == code {
+			counts[i].count++
+			return counts
+		}
+	}
+	return append(counts, codeCount{code, 1})
+}

@@ -1,0 +1,312 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/metrics"
+	"github.com/kinetrail/kinetrail/tracecarrier"
+)
+
+// API is what a Producer asks of Kinesis. A *kinesis.Client has it.
+type API interface {
+	PutRecords(context.Context, *kinesis.PutRecordsInput, ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error)
+	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
+	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
+}
+
+// StreamCreator is what Options.Create asks of the client besides. A
+// *kinesis.Client has it.
+type StreamCreator interface {
+	CreateStream(context.Context, *kinesis.CreateStreamInput, ...func(*kinesis.Options)) (*kinesis.CreateStreamOutput, error)
+}
+
+// Producer puts records into one stream. New makes one, Close ends it. It is
+// safe for concurrent use.
+//
+// Besides the goroutines of its callers it has one that makes requests, one per
+// request that is under way, one that calls back with results, and now and then
+// one that reads the shard list. Close waits for all of them.
+type Producer struct {
+	api            API
+	stream         kinetrail.Stream
+	options        Options
+	carrier        tracecarrier.Carrier // the environment's, else the options', else the default
+	writer         tracecarrier.Writer
+	tracer         tracer
+	meter          meter
+	sink           *metrics.Isolated
+	logger         *slog.Logger
+	noCarrier      sync.Once
+	waiters        sync.Pool // of chan Result; a Producer's own, as its channels are in tests with synctest
+	usesShards     bool // records have hash keys
+	listsShards    bool // and the shards they belong to are known
+	maxRecordBytes int
+
+	ctx        context.Context // of every call after New
+	cancel     context.CancelFunc
+	wakeup     chan struct{} // of 1: run has something to look at
+	quit       chan struct{}
+	goroutines sync.WaitGroup
+	closing    sync.Once
+	closed     chan struct{} // closed when Close has done its work
+	closeErr   error
+
+	mu       sync.Mutex
+	delivery *sync.Cond // schedule.deliveries has records, or finished is set
+	schedule schedule
+	buffer   buffer
+	refusal  error     // what Put answers; nil while records are accepted
+	accepted uint64    // number of the last accepted record
+	armedAt  time.Time // when run wakes by itself; zero for never
+	finished bool      // nothing will be delivered any more
+
+	epoch, oldest *epoch
+
+	refreshing      bool
+	refreshFailures int
+	refreshAfter    time.Time // no refresh before
+	nextRefresh     time.Time // the next by the clock; zero for never
+}
+
+// New makes a Producer for a stream, given by name or ARN. client is usually a
+// *kinesis.Client.
+//
+// New reads the stream's settings and shards, and creates the stream if
+// Options.Create asks for it; Options.StartContext bounds that. It returns every
+// mistake in the options, joined, and starts nothing then.
+//
+// The client needs kinesis:PutRecords, and better has kinesis:ListShards, which
+// aggregation by shard and the limits per shard need, and
+// kinesis:DescribeStreamSummary, which tells the largest record.
+func New(client API, nameOrARN string, opts ...func(*Options)) (*Producer, error) {
+	options := defaultOptions()
+	for _, adjust := range opts {
+		adjust(&options)
+	}
+	stream, err := kinetrail.ParseStream(nameOrARN)
+	carrier, carrierErr := effectiveCarrier(&options)
+	if err := errors.Join(err, options.check(), carrierErr); err != nil {
+		return nil, fmt.Errorf("new producer: %w", err)
+	}
+	p := newProducer(client, stream, options, carrier)
+	if err := p.start(); err != nil {
+		p.cancel()
+		return nil, errors.Join(fmt.Errorf("new producer: %w", err), p.sink.Close(context.Background()))
+	}
+	p.goroutines.Go(p.run)
+	p.goroutines.Go(p.deliver)
+	return p, nil
+}
+
+func newProducer(client API, stream kinetrail.Stream, options Options, carrier tracecarrier.Carrier) *Producer {
+	logger := options.Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	p := &Producer{
+		api:        client,
+		stream:     stream,
+		options:    options,
+		carrier:    carrier,
+		writer:     tracecarrier.Writer{Carrier: carrier, LongKey: options.LongKey, TrustExisting: options.TrustExisting},
+		tracer:     newTracer(stream, &options),
+		sink:       metrics.Isolate(options.Metrics, logger),
+		logger:     logger,
+		usesShards: options.Aggregation == ByShard || options.ShardShare > 0,
+		wakeup:     make(chan struct{}, 1),
+		quit:       make(chan struct{}),
+		closed:     make(chan struct{}),
+		buffer:     buffer{maxBytes: options.MaxBufferedBytes, maxRecords: options.MaxBufferedRecords},
+		epoch:      &epoch{done: make(chan struct{})},
+	}
+	p.waiters.New = func() any { return make(chan Result, 1) }
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.meter = newMeter(p.sink, stream.Name())
+	p.delivery = sync.NewCond(&p.mu)
+	p.oldest = p.epoch
+	p.schedule = newSchedule(options.rules())
+	if options.RefreshInterval > 0 {
+		p.nextRefresh = time.Now().Add(options.RefreshInterval)
+	}
+	return p
+}
+
+// effectiveCarrier is the carrier by environment, option or default, in this
+// order. It is empty when none was chosen for plain records.
+func effectiveCarrier(o *Options) (tracecarrier.Carrier, error) {
+	carrier, set, err := tracecarrier.FromEnvironment(os.LookupEnv)
+	switch {
+	case err != nil || set:
+		return carrier, err
+	case o.Carrier != "":
+		return o.Carrier, nil
+	case o.Aggregation != Off:
+		return tracecarrier.Headers, nil
+	}
+	return "", nil
+}
+
+func (o *Options) rules() rules {
+	return rules{
+		aggregation:    o.Aggregation,
+		lanes:          o.Order == PerKey && !o.noLanes,
+		linger:         o.Linger,
+		deadline:       o.Deadline,
+		maxAttempts:    o.MaxAttempts,
+		concurrency:    o.Concurrency,
+		containerBytes: o.MaxContainerBytes,
+		requestRecords: o.MaxRequestRecords,
+		requestBytes:   o.MaxRequestBytes,
+		shardShare:     o.ShardShare,
+	}
+}
+
+// tellNoCarrier logs once that contexts are not carried.
+func (p *Producer) tellNoCarrier() {
+	p.noCarrier.Do(func() {
+		p.logger.Warn("records are put without their trace context: set Options.Carrier when it is known who reads the stream",
+			"stream", p.stream.Name())
+	})
+}
+
+// run makes requests as they become due, until Close.
+func (p *Producer) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		p.mu.Lock()
+		now := time.Now()
+		for r := p.schedule.next(now); r != nil; r = p.schedule.next(now) {
+			p.goroutines.Go(func() { p.send(r) })
+		}
+		p.schedule.giveUp()
+		p.armedAt = sooner(p.schedule.wakeAt(), p.refreshIfDue(now))
+		at := p.armedAt
+		p.unlockAndAnswer()
+
+		timer.Stop()
+		if !at.IsZero() {
+			timer.Reset(max(0, time.Until(at)))
+		}
+		select {
+		case <-p.wakeup:
+		case <-timer.C:
+		case <-p.quit:
+			return
+		}
+	}
+}
+
+// refreshIfDue starts a refresh if it is time, and returns when it will be;
+// zero means not by the clock.
+func (p *Producer) refreshIfDue(now time.Time) time.Time {
+	periodic := !p.nextRefresh.IsZero() && !now.Before(p.nextRefresh)
+	switch {
+	case p.refreshing || p.schedule.stopped != nil:
+		return time.Time{}
+	case !periodic && !p.schedule.stale:
+		return p.nextRefresh
+	case now.Before(p.refreshAfter):
+		return p.refreshAfter
+	}
+	p.refreshing = true
+	if periodic {
+		p.nextRefresh = now.Add(p.options.RefreshInterval)
+	}
+	p.goroutines.Go(func() { p.refresh(periodic) })
+	return time.Time{}
+}
+
+// wake lets run look at the schedule.
+func (p *Producer) wake() {
+	select {
+	case p.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// mustWake reports whether run has to look at the schedule before it would by
+// itself.
+func (p *Producer) mustWake(now time.Time) bool {
+	if due, _ := p.schedule.due(now); due {
+		return true
+	}
+	at := p.schedule.soonest()
+	return !at.IsZero() && (p.armedAt.IsZero() || at.Before(p.armedAt))
+}
+
+// Flush sends what waits for company and returns when every record accepted
+// before it has its result: in the stream or given up, callbacks returned. The
+// error wraps the cause of ctx when that ends first; the records are then still
+// under way. A callback must not call Flush.
+func (p *Producer) Flush(ctx context.Context) error {
+	p.mu.Lock()
+	e := p.newEpoch()
+	p.mu.Unlock()
+	p.wake()
+	select {
+	case <-e.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("flush: %w", context.Cause(ctx))
+	}
+}
+
+// Close accepts no more records, flushes, and ends the Producer. When ctx ends
+// before everything is delivered, Close gives the rest up: every one of those
+// records gets its Result, and Close returns them all in an *UndeliveredError.
+// Close returns when no goroutine of the Producer is left, so it waits for a
+// callback that is running. Further calls wait for the first to be done and
+// return the same. A callback must not call Close.
+func (p *Producer) Close(ctx context.Context) error {
+	p.closing.Do(func() {
+		p.closeErr = p.shutDown(ctx)
+		close(p.closed)
+	})
+	<-p.closed
+	return p.closeErr
+}
+
+func (p *Producer) shutDown(ctx context.Context) error {
+	p.mu.Lock()
+	p.refusal = ErrClosed
+	p.buffer.refuse(ErrClosed)
+	e := p.newEpoch()
+	p.mu.Unlock()
+	p.wake()
+	select {
+	case <-e.done:
+	case <-ctx.Done():
+		p.mu.Lock()
+		p.schedule.stop(CodeClosed, fmt.Errorf("%w: %w", ErrClosed, context.Cause(ctx)))
+		p.mu.Unlock()
+		p.cancel()
+		p.wake()
+		<-e.done
+	}
+	p.cancel()
+	close(p.quit)
+	p.mu.Lock()
+	p.finished = true
+	p.delivery.Signal()
+	p.mu.Unlock()
+	p.goroutines.Wait()
+	return errors.Join(p.undelivered(), p.sink.Close(ctx))
+}
+
+// undelivered is what Close has to say about records it gave up.
+func (p *Producer) undelivered() error {
+	if len(p.schedule.undelivered) == 0 {
+		return nil
+	}
+	return &UndeliveredError{Records: p.schedule.undelivered, Err: p.schedule.stopped}
+}

@@ -1,0 +1,320 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/aggregate"
+	"github.com/kinetrail/kinetrail/shardmap"
+	"github.com/kinetrail/kinetrail/tracecarrier"
+)
+
+// Put puts one record and waits until it is in the stream or given up; the error
+// is then the Result's. It reads Data, PartitionKey, ExplicitHashKey, Headers
+// and Trace of the record, which must not be changed before Put returns.
+//
+// When ctx ends while Put waits for room, the record was not accepted. When ctx
+// ends later, the record is still delivered, or given up and counted, without
+// anybody to tell; the error wraps the cause of ctx.
+//
+// Put may be called by many goroutines at once. Those that need an order among
+// their records of one key call it one after the other, or use PutAsync.
+func (p *Producer) Put(ctx context.Context, record kinetrail.Record) (Result, error) {
+	u, err := p.prepare(ctx, &record)
+	if err != nil {
+		return Result{}, err
+	}
+	waiter := p.waiters.Get().(chan Result)
+	u.waiter = waiter
+	if err := p.accept(ctx, u, true); err != nil {
+		return Result{}, err
+	}
+	select {
+	case result := <-waiter:
+		p.waiters.Put(waiter)
+		return result, result.Err
+	case <-ctx.Done():
+	}
+	select {
+	case result := <-waiter:
+		return result, result.Err
+	default:
+		return Result{}, fmt.Errorf("put: the record was accepted and its result was not awaited: %w", context.Cause(ctx))
+	}
+}
+
+// PutAsync accepts one record and returns; it waits only for room in the buffer.
+// Unless it returns an error, done is called exactly once with the record's
+// Result, also when the Producer is closed. The record's Data and Headers must
+// not be changed before that.
+//
+// All callbacks run one after the other in one goroutine, those of one key in
+// the order of the puts under Order: PerKey. A slow one does not stop records
+// from being sent, but its record and those behind it keep their room in the
+// buffer. A callback must not wait for the Producer: in it, use TryPut, and
+// call none of Put, PutAsync, Flush and Close.
+func (p *Producer) PutAsync(ctx context.Context, record kinetrail.Record, done func(Result)) error {
+	return p.putAsync(ctx, record, done, true)
+}
+
+// TryPut is PutAsync without the wait: when the buffer has no room it returns
+// ErrBufferFull.
+func (p *Producer) TryPut(ctx context.Context, record kinetrail.Record, done func(Result)) error {
+	return p.putAsync(ctx, record, done, false)
+}
+
+func (p *Producer) putAsync(ctx context.Context, record kinetrail.Record, done func(Result), wait bool) error {
+	if done == nil {
+		return fmt.Errorf("%w: there is no callback to take its result", ErrInvalidRecord)
+	}
+	u, err := p.prepare(ctx, &record)
+	if err != nil {
+		return err
+	}
+	u.done = done
+	return p.accept(ctx, u, wait)
+}
+
+// prepare checks a record, starts its span and gives it the form in which it
+// goes into the stream.
+func (p *Producer) prepare(ctx context.Context, record *kinetrail.Record) (*userRecord, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("put: %w", context.Cause(ctx))
+	}
+	u := userRecords.Get().(*userRecord)
+	u.data, u.headers = record.Data, record.Headers
+	u.key, u.explicitHashKey = record.PartitionKey, record.ExplicitHashKey
+	if u.key == "" {
+		u.key, u.keyless = randomKey(), true
+	}
+	err := p.check(u)
+	if err == nil {
+		p.tracer.startCreate(ctx, u, record)
+		err = p.shape(u)
+	}
+	if err != nil {
+		u.abandon(err)
+		return nil, err
+	}
+	return u, nil
+}
+
+// abandon ends a record that was not accepted.
+func (u *userRecord) abandon(err error) {
+	u.result.Err = err
+	u.endSpan()
+	u.recycle()
+}
+
+// randomKey is the partition key of a record without one: 128 random bits,
+// drawn once, so that the record goes to the same shard at every attempt.
+func randomKey() string {
+	var text [32]byte
+	key := strconv.AppendUint(text[:0], rand.Uint64(), 36)
+	return string(strconv.AppendUint(key, rand.Uint64(), 36))
+}
+
+// check refuses what the service would refuse, and sets the hash key.
+func (p *Producer) check(u *userRecord) error {
+	if err := checkKey(u.key); err != nil {
+		return err
+	}
+	for i := range u.headers {
+		h := &u.headers[i]
+		if h.Name == "" || !utf8.ValidString(h.Name) || !utf8.ValidString(h.Value) {
+			return fmt.Errorf("%w: header %d, %q, has no name or is not valid UTF-8", ErrInvalidRecord, i, h.Name)
+		}
+	}
+	if len(u.headers) > 0 && p.options.Aggregation == Off && p.options.Carrier != tracecarrier.Headers {
+		return ErrHeadersNeedContainer
+	}
+	if u.explicitHashKey != "" {
+		hash, err := shardmap.ParseHashKey(u.explicitHashKey)
+		if err != nil {
+			return fmt.Errorf("%w: explicit hash key: %w", ErrInvalidRecord, err)
+		}
+		u.hash = hash
+	} else if p.usesShards {
+		u.hash = shardmap.HashKeyOf(u.key)
+	}
+	return nil
+}
+
+func checkKey(key string) error {
+	if len(key) <= kinetrail.MaxPartitionKeyLength && ascii(key) {
+		return nil
+	}
+	if !utf8.ValidString(key) {
+		return fmt.Errorf("%w: the partition key is not valid UTF-8, and the service's JSON cannot carry it", ErrInvalidRecord)
+	}
+	units := 0
+	for _, r := range key {
+		units++
+		if r > 0xFFFF {
+			units++
+		}
+	}
+	if units > kinetrail.MaxPartitionKeyLength {
+		return fmt.Errorf("%w: the partition key has %d characters, the service allows %d", ErrInvalidRecord, units, kinetrail.MaxPartitionKeyLength)
+	}
+	return nil
+}
+
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// shape gives a record the form in which it goes into the stream, with its trace
+// context if that fits, else without, and checks its size.
+func (p *Producer) shape(u *userRecord) error {
+	u.storedKey, u.storedHash = u.key, u.explicitHashKey
+	u.outcome = tracecarrier.AsGiven
+	if p.options.Aggregation != Off || p.options.Carrier == tracecarrier.Headers {
+		return p.shapeForContainer(u)
+	}
+	u.form = plain
+	key, hashKey, outcome := p.writer.Write(u.key, u.explicitHashKey, u.trace)
+	switch {
+	case outcome == tracecarrier.Ambiguous:
+		return fmt.Errorf("%w: readers would take the partition key for one that carries a trace context, and at this length it cannot be escaped", ErrInvalidRecord)
+	case outcome == tracecarrier.SkippedNoCarrier:
+		p.tellNoCarrier()
+	case len(key) != len(u.key) && len(u.data)+len(key) > p.maxRecordBytes:
+		if outcome.Injected() {
+			outcome = tracecarrier.SkippedSize
+		}
+		key, hashKey = u.key, u.explicitHashKey
+	}
+	u.storedKey, u.storedHash, u.outcome = key, hashKey, outcome
+	if p.writer.Carrier == tracecarrier.PartitionKey && outcome.Injected() && u.explicitHashKey == "" && p.usesShards {
+		u.hash = shardmap.HashKeyOf(key)
+	}
+	return p.checkSize(u, u.size())
+}
+
+// shapeForContainer shapes a record that goes into a container. Without
+// aggregation only a record that needs one does: for what it carries, or because
+// its data would be taken for a container.
+func (p *Producer) shapeForContainer(u *userRecord) error {
+	u.form = grouped
+	carried := u.trace.Parent != ""
+	switch {
+	case !carried:
+	case p.carrier == tracecarrier.Off:
+		carried = false
+	case p.carrier != tracecarrier.Headers:
+		u.outcome, carried = tracecarrier.SkippedAggregated, false
+	default:
+		if _, own := tracecarrier.FromHeaders(u.headers); own {
+			u.outcome, carried = tracecarrier.Existing, false
+		}
+	}
+	if p.options.Aggregation == Off {
+		u.form = wrapped
+		if !carried && len(u.headers) == 0 && !aggregate.IsContainer(u.data) {
+			u.form = plain
+			return p.checkSize(u, u.size())
+		}
+	}
+	u.headerTrace = carried
+	if carried {
+		u.outcome = tracecarrier.Injected
+	}
+	if containerBound(u) <= p.maxRecordBytes {
+		return p.checkSize(u, u.size())
+	}
+	return p.shapeForSize(u)
+}
+
+// shapeForSize shapes a record that may be too large for a container: it goes
+// without its trace context, and without the container, before it is refused.
+func (p *Producer) shapeForSize(u *userRecord) error {
+	size := containerSize(u)
+	if size > p.maxRecordBytes && u.headerTrace {
+		u.headerTrace, u.outcome = false, tracecarrier.SkippedSize
+		size = containerSize(u)
+	}
+	if size > p.maxRecordBytes && len(u.headers) == 0 && !aggregate.IsContainer(u.data) {
+		u.form = plain
+		size = u.size()
+	}
+	return p.checkSize(u, size)
+}
+
+// containerSize is the exact size of a container of u alone, its outer key
+// included.
+func containerSize(u *userRecord) int {
+	var b aggregate.Builder
+	var entry containerEntry
+	return b.SizeWith(entry.of(u)) + len(u.storedKey)
+}
+
+// checkSize checks the size u has in the stream, and what it takes of the
+// buffer.
+func (p *Producer) checkSize(u *userRecord, size int) error {
+	if size > p.maxRecordBytes {
+		return fmt.Errorf("%w: it has %d bytes with its key, the stream allows %d", ErrInvalidRecord, size, p.maxRecordBytes)
+	}
+	u.bufferedSize = u.size() + len(u.trace.Parent) + len(u.trace.State) + len(u.trace.Baggage)
+	for i := range u.headers {
+		u.bufferedSize += len(u.headers[i].Name) + len(u.headers[i].Value)
+	}
+	if u.bufferedSize > p.options.MaxBufferedBytes {
+		return fmt.Errorf("%w: it has %d bytes, MaxBufferedBytes is %d", ErrInvalidRecord, u.bufferedSize, p.options.MaxBufferedBytes)
+	}
+	return nil
+}
+
+// accept takes a prepared record into the buffer, or abandons it.
+func (p *Producer) accept(ctx context.Context, u *userRecord, wait bool) error {
+	p.mu.Lock()
+	if err := p.admit(ctx, u.bufferedSize, wait); err != nil {
+		p.mu.Unlock()
+		u.abandon(err)
+		return err
+	}
+	now := time.Now()
+	p.accepted++
+	u.number, u.putAt, u.epoch = p.accepted, now, p.epoch
+	u.epoch.open++
+	outcome := u.outcome
+	p.schedule.add(u)
+	p.meter.put(&p.schedule, outcome)
+	wake := p.mustWake(now)
+	p.mu.Unlock()
+	if wake {
+		p.wake()
+	}
+	return nil
+}
+
+// admit finds room for a record, unless nothing is accepted any more.
+func (p *Producer) admit(ctx context.Context, size int, wait bool) error {
+	if p.refusal != nil {
+		return p.refusal
+	}
+	if p.buffer.reserve(size) {
+		return nil
+	}
+	if !wait {
+		return ErrBufferFull
+	}
+	if err := p.waitForRoom(ctx, size); err != nil {
+		return err
+	}
+	if p.refusal != nil { // set between the answer and the lock
+		p.buffer.release(1, size)
+		return p.refusal
+	}
+	return nil
+}

@@ -1,0 +1,387 @@
+package producer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/tracing"
+)
+
+// The delay before a record is sent again doubles from the first to the longest
+// and is drawn from the upper half of its range, so that the records of many
+// producers do not come back together.
+const (
+	firstDelay   = 50 * time.Millisecond
+	longestDelay = 5 * time.Second
+)
+
+// delayAfter is how long to wait after this many failures in a row.
+func delayAfter(failures int) time.Duration {
+	delay := longestDelay
+	if shift := failures - 1; shift < 7 {
+		delay = min(longestDelay, firstDelay<<shift)
+	}
+	return delay/2 + rand.N(delay/2+1)
+}
+
+// answer is what came back for a request.
+type answer struct {
+	entries []types.PutRecordsResultEntry // one for each record, unless err is set
+	err     error                         // of the whole request
+	took    time.Duration
+	ctx     context.Context // with the span of the request
+}
+
+// errUncounted is a response whose results cannot be matched with its records.
+var errUncounted = errors.New("the response does not have one result for each record")
+
+// send sends one request and settles its records. It runs in a goroutine of its
+// own.
+func (p *Producer) send(r *request) {
+	a := p.call(r)
+
+	p.mu.Lock()
+	p.schedule.settle(r, a, time.Now())
+	p.meter.request(r, a)
+	p.unlockAndAnswer()
+	p.wake()
+}
+
+// call makes the PutRecords call. The SDK's own retries are off for it: they
+// would send a record again that is already behind another one of its lane.
+func (p *Producer) call(r *request) answer {
+	r.entries = make([]types.PutRecordsRequestEntry, len(r.records))
+	for i, k := range r.records {
+		k.finish()
+		entry := &r.entries[i]
+		entry.Data, entry.PartitionKey = k.data, &k.key
+		if k.hashKey != "" {
+			entry.ExplicitHashKey = &k.hashKey
+		}
+	}
+	ctx := p.ctx
+	if p.options.RequestTimeout > 0 {
+		timed, cancel := context.WithTimeout(ctx, p.options.RequestTimeout)
+		defer cancel()
+		ctx = timed
+	}
+	ctx, endSpan := p.tracer.startPutRecords(tracing.Mark(ctx), r)
+	name, arn := p.stream.APINames()
+	started := time.Now()
+	out, err := p.api.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: r.entries}, withoutRetries)
+	a := answer{ctx: ctx, err: err, took: time.Since(started)}
+	switch {
+	case err != nil:
+	case out == nil || len(out.Records) != len(r.records):
+		a.err = errUncounted
+	default:
+		a.entries = out.Records
+	}
+	endSpan(a.err)
+	return a
+}
+
+func withoutRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
+
+// settle decides what becomes of every record of a request that was answered.
+func (s *schedule) settle(r *request, a answer, now time.Time) {
+	s.clear(r)
+	if a.err != nil {
+		s.settleFailure(r, a, now)
+		return
+	}
+	s.failures = 0
+	accepted := []Attempt{{Duration: a.took}} // shared by all that made it at once
+	for i, k := range r.records {
+		e := &a.entries[i]
+		k.took = a.took
+		switch {
+		case aws.ToString(e.ErrorCode) != "":
+			code := bareCode(*e.ErrorCode)
+			s.failed(k, code, &serviceError{code, aws.ToString(e.ErrorMessage)}, now)
+		case aws.ToString(e.SequenceNumber) == "":
+			s.failed(k, CodeUnknown, errUncounted, now)
+		default:
+			s.accepted(k, aws.ToString(e.ShardId), *e.SequenceNumber, accepted, now)
+		}
+	}
+}
+
+// settleFailure settles a request that failed as a whole. Until its delay is
+// over nothing else is sent either, so that a service that refuses everything at
+// once is not called in a loop.
+func (s *schedule) settleFailure(r *request, a answer, now time.Time) {
+	code := codeOf(a.err)
+	if s.stopped != nil && errors.Is(a.err, context.Canceled) {
+		code = s.stopCode
+	} else if verdictOn(code) == retry {
+		s.failures++
+		s.pausedUntil = later(s.pausedUntil, now.Add(delayAfter(s.failures)))
+	}
+	for _, k := range r.records {
+		k.took = a.took
+		s.failed(k, code, a.err, now)
+	}
+}
+
+// judgeAgain looks again at the containers that wait for a newer shard map.
+func (s *schedule) judgeAgain(now time.Time) {
+	misplaced := s.misplaced
+	s.misplaced = nil
+	for _, k := range misplaced {
+		s.judge(k, now)
+	}
+}
+
+// clear takes r off the list of requests under way.
+func (s *schedule) clear(r *request) {
+	last := len(s.underway) - 1
+	s.underway[last].place = r.place
+	s.underway[r.place] = s.underway[last]
+	s.underway[last] = nil
+	s.underway = s.underway[:last]
+}
+
+// accepted takes note that the service put k on a shard. A container is judged
+// as a whole: when that is not the shard it was made for, all its keys must
+// belong there, because the KCL drops a container with a foreign key.
+func (s *schedule) accepted(k *kinesisRecord, shardID, sequence string, first []Attempt, now time.Time) {
+	s.count.accepted(len(k.data))
+	k.shardID, k.sequence = shardID, sequence
+	if k.target.id == "" || k.target.id == shardID {
+		s.succeed(k, first)
+		return
+	}
+	if k.sentTo == s.generation {
+		s.stale = true
+	}
+	if k.lane.shared() && k.users.count > 1 {
+		s.judge(k, now)
+		return
+	}
+	s.succeed(k, first)
+}
+
+// judge decides on a container that landed on an unexpected shard, or leaves it
+// until there is a shard map that knows that shard.
+func (s *schedule) judge(k *kinesisRecord, now time.Time) {
+	shard, known := s.shards.Shard(k.shardID)
+	switch {
+	case known && k.within(shard.Range):
+		s.succeed(k, nil)
+	case known && s.targetOf(k.users.first.hash).id == k.shardID,
+		s.rules.deadline > 0 && !now.Before(k.users.first.putAt.Add(s.rules.deadline)):
+		s.count.wrongShard++
+		s.failed(k, CodeWrongShard, fmt.Errorf("the container was put on %s, which does not own all its keys", k.shardID), now)
+	default:
+		s.misplaced = append(s.misplaced, k)
+		s.stale = true
+	}
+}
+
+// succeed gives each user record of k its place. first is the attempt of a
+// record that was sent once, which many may share; nil makes k's own.
+func (s *schedule) succeed(k *kinesisRecord, first []Attempt) {
+	attempts := first
+	if len(k.attempts) > 0 || first == nil {
+		attempts = append(k.attempts, Attempt{Duration: k.took})
+	}
+	s.count.delivered(k.users.count, k.users.first.form != plain)
+	for sub := 0; k.users.first != nil; sub++ {
+		u := k.users.pop()
+		s.finishUser(u, Result{ShardID: k.shardID, Position: kinetrail.At(k.sequence, sub), Attempts: attempts})
+	}
+	s.leave(k)
+	s.free(k)
+}
+
+// failed takes note that k was not accepted: it is sent again after a delay, but
+// for those of its user records whose deadline comes before that.
+func (s *schedule) failed(k *kinesisRecord, code string, err error, now time.Time) {
+	if code != CodeClosed { // stopping ourselves is no error
+		s.count.failed(code)
+	}
+	k.attempts = append(k.attempts, Attempt{Duration: k.took, Code: code})
+	if throttles(code) {
+		s.targetOf(k.users.first.hash).limiter.throttled(now)
+	}
+	attempts := len(k.attempts)
+	if s.stopped != nil || verdictOn(code) == reject || attempts == s.rules.maxAttempts {
+		s.rejectRecord(k, code, err)
+		return
+	}
+	k.retryAt = now.Add(delayAfter(attempts))
+	if s.rules.deadline > 0 && !s.dropExpired(k, code, err, k.retryAt) {
+		return
+	}
+	s.count.retries++
+	s.delay(k)
+}
+
+// dropExpired rejects the user records of k whose deadline comes before at. It
+// reports whether any are left; if not, k is done.
+func (s *schedule) dropExpired(k *kinesisRecord, code string, err error, at time.Time) bool {
+	all, kept := k.users.count, userQueue{}
+	rejected := s.rejection(k, code, err)
+	for k.users.first != nil {
+		u := k.users.pop()
+		if at.After(u.putAt.Add(s.rules.deadline)) {
+			s.reject(u, rejected, k.attempts)
+		} else {
+			kept.append(u)
+		}
+	}
+	k.users = kept
+	switch kept.count {
+	case 0:
+		s.leave(k)
+		s.free(k)
+		return false
+	case all:
+	default:
+		s.refill(k)
+	}
+	return true
+}
+
+// rejectRecord gives up all user records of k.
+func (s *schedule) rejectRecord(k *kinesisRecord, code string, err error) {
+	rejected := s.rejection(k, code, err)
+	for k.users.first != nil {
+		s.reject(k.users.pop(), rejected, k.attempts)
+	}
+	s.leave(k)
+	s.free(k)
+}
+
+func (s *schedule) rejection(k *kinesisRecord, code string, err error) *RejectedError {
+	shardID := ""
+	if k.target != nil {
+		shardID = k.target.id
+	}
+	return &RejectedError{ShardID: shardID, Code: code, Attempts: len(k.attempts), Err: err}
+}
+
+func (s *schedule) reject(u *userRecord, err *RejectedError, attempts []Attempt) {
+	if s.stopped != nil {
+		s.undelivered = append(s.undelivered, u.given())
+	}
+	s.count.userFailed(err.Code)
+	s.finishUser(u, Result{ShardID: err.ShardID, Attempts: attempts, Err: err})
+}
+
+// finishUser takes a user record with its result out of the schedule.
+func (s *schedule) finishUser(u *userRecord, r Result) {
+	u.result = r
+	s.waiting--
+	s.waitingBytes -= u.bufferedSize
+	if u.waiter != nil {
+		s.answers.append(u)
+	} else {
+		s.deliveries.append(u)
+	}
+}
+
+// sweep rejects waiting records whose deadline has passed. In a lane whose older
+// record is still on its way they wait for its result.
+func (s *schedule) sweep(now time.Time) {
+	s.sweepAt = time.Time{}
+	sweep := func(l *lane) {
+		if !l.exclusive || l.unacked == 0 && l.blockedBy == 0 {
+			for l.waiting.first != nil && s.expired(l.waiting.first, now) {
+				u := l.waiting.pop()
+				s.reject(u, &RejectedError{Code: CodeExpired, Attempts: len(u.earlier), Err: ErrExpired}, u.earlier)
+			}
+			s.update(l)
+		}
+		if l.waiting.first != nil {
+			at := later(l.waiting.first.putAt.Add(s.rules.deadline), now.Add(holdTime))
+			if s.sweepAt.IsZero() || at.Before(s.sweepAt) {
+				s.sweepAt = at
+			}
+		}
+		s.retire(l)
+	}
+	for _, t := range s.targets {
+		sweep(t.shared)
+	}
+	sweep(s.anywhere.shared)
+	for _, l := range s.lanes {
+		sweep(l)
+	}
+}
+
+func (s *schedule) expired(u *userRecord, now time.Time) bool {
+	return !now.Before(u.putAt.Add(s.rules.deadline))
+}
+
+// stop ends all sending: nothing new is sent and nothing is retried. What is not
+// in a request is rejected when the last request has been settled, so that the
+// results of a lane stay in order.
+func (s *schedule) stop(code string, err error) {
+	if s.stopped == nil {
+		s.stopCode, s.stopped = code, err
+	}
+}
+
+// giveUp rejects what is left after stop, in the order of acceptance.
+func (s *schedule) giveUp() {
+	if s.stopped == nil || len(s.underway) > 0 || s.waiting == 0 {
+		return
+	}
+	type left struct {
+		user     *userRecord
+		attempts []Attempt
+		rejected *RejectedError
+	}
+	var all []left
+	take := func(k *kinesisRecord) {
+		rejected := s.rejection(k, s.stopCode, s.stopped)
+		for k.users.first != nil {
+			all = append(all, left{k.users.pop(), k.attempts, rejected})
+		}
+		s.leave(k)
+		s.free(k)
+	}
+	empty := func(l *lane) {
+		again := l.again
+		l.again = nil
+		for _, k := range again {
+			take(k)
+		}
+		for l.waiting.first != nil {
+			u := l.waiting.pop()
+			all = append(all, left{u, u.earlier, &RejectedError{Code: s.stopCode, Attempts: len(u.earlier), Err: s.stopped}})
+		}
+		s.update(l)
+		s.retire(l)
+	}
+	for _, k := range s.delayed {
+		take(k)
+	}
+	for _, k := range s.misplaced {
+		take(k)
+	}
+	s.delayed, s.misplaced = nil, nil
+	for _, t := range s.targets {
+		empty(t.shared)
+	}
+	empty(s.anywhere.shared)
+	for _, l := range s.lanes {
+		empty(l)
+	}
+	slices.SortFunc(all, func(a, b left) int { return cmp.Compare(a.user.number, b.user.number) })
+	for _, l := range all {
+		s.reject(l.user, l.rejected, l.attempts)
+	}
+}

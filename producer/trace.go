@@ -1,0 +1,80 @@
+package producer
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/tracecarrier/otelcarrier"
+)
+
+// tracer starts the producer's spans.
+type tracer struct {
+	spans       *tracing.Spans
+	createSpans bool
+	rootSpans   bool
+	baggageKeys []string
+}
+
+func newTracer(stream kinetrail.Stream, o *Options) tracer {
+	return tracer{
+		spans:       tracing.New(tracing.Tracer(o.TracerProvider), stream.Name(), tracing.Config{}),
+		createSpans: o.CreateSpans,
+		rootSpans:   o.RootSpans,
+		baggageKeys: o.BaggageKeys,
+	}
+}
+
+// startCreate finds the context that a record carries. A context the record
+// brings along is carried as it is. Otherwise it is that of a span "create
+// {stream}", if create spans are on, else of the caller's own; without a span
+// around the caller there is none, unless root spans are wanted.
+func (t *tracer) startCreate(ctx context.Context, u *userRecord, record *kinetrail.Record) {
+	if !record.Trace.IsZero() {
+		u.trace = record.Trace
+		return
+	}
+	if !t.rootSpans && !trace.SpanContextFromContext(ctx).IsValid() {
+		return
+	}
+	if t.createSpans {
+		ctx, u.span = t.spans.Create(ctx, record)
+	}
+	u.trace = otelcarrier.FromContext(ctx, t.baggageKeys...)
+}
+
+// endSpan ends the record's create span with what became of it.
+func (u *userRecord) endSpan() {
+	if u.span == nil {
+		return
+	}
+	if u.result.Err == nil {
+		tracing.SetRecord(u.span, u.result.ShardID, u.result.Position.Sequence())
+	}
+	tracing.EndSpan(u.span, u.result.Err)
+}
+
+// startPutRecords starts the span of one request, linked to the contexts of its
+// records. Without any there is no span, unless root spans are wanted.
+func (t *tracer) startPutRecords(ctx context.Context, r *request) (context.Context, func(error)) {
+	links := t.spans.NewLinks()
+	traced := t.rootSpans
+	for _, k := range r.records {
+		for u := k.users.first; u != nil; u = u.next {
+			if u.span != nil {
+				traced = true
+				links.Add(u.span.SpanContext())
+			} else if u.trace.Parent != "" {
+				traced = true
+				links.Add(otelcarrier.SpanContext(u.trace))
+			}
+		}
+	}
+	if !traced {
+		return ctx, func(error) {}
+	}
+	ctx, span := t.spans.PutRecords(ctx, len(r.records), links)
+	return ctx, func(err error) { tracing.EndSpan(span, err) }
+}
