@@ -28,9 +28,9 @@
 // is a plain key and not an error.
 //
 // Readers take every form without being told which. A Writer wraps or escapes a
-// key that only looks like one of them, so that every key of up to
-// MaxOriginalLength UTF-16 units comes back as it was given, except one: a bare
-// traceparent is taken for somebody's own carrier and passed on.
+// key that only looks like one of them, so that every key of valid UTF-8 and up
+// to MaxOriginalLength UTF-16 units comes back as it was given, except one: a
+// bare traceparent is taken for somebody's own carrier and passed on.
 //
 // A W3C parser refuses the extended form, because nothing may follow the flags
 // of a version 00 traceparent. Readers that give the whole key to such a parser
