@@ -1,0 +1,4 @@
+package localkinesis
+
+// Operations are the operations the server has, by name.
+func Operations() map[string]*operation { return operations }
