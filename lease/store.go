@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"time"
 
 	"github.com/kinetrail/kinetrail"
 )
@@ -64,4 +65,22 @@ type Store interface {
 	// Delete removes the row. It must have the counter of seen. A row that is
 	// gone already is no error.
 	Delete(ctx context.Context, seen Lease) error
+}
+
+// Named is a Store that knows the name of its group.
+type Named interface {
+	Store
+
+	// Group is the group's name, for spans and logs.
+	Group() string
+}
+
+// Pacer is a Store that says how often its leases can be listed at little cost.
+// Workers list them that often, so that hand-overs between live workers are
+// quick; with any other store they list every quarter of the lease duration.
+type Pacer interface {
+	Store
+
+	// ListInterval is the time between two calls of List by one worker.
+	ListInterval() time.Duration
 }

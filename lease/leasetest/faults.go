@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/lease"
@@ -118,6 +119,15 @@ func through[T any](f *Faults, op Op, call func() (T, error)) (T, error) {
 		return none, err
 	}
 	return result, nil
+}
+
+// ListInterval is that of the store behind the network, and a second when it
+// has none.
+func (f *Faults) ListInterval() time.Duration {
+	if pacer, ok := f.store.(lease.Pacer); ok {
+		return pacer.ListInterval()
+	}
+	return time.Second
 }
 
 // List lists the leases.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/lease"
@@ -22,6 +23,9 @@ type Store struct {
 func New() *Store {
 	return &Store{rows: make(map[string]lease.Lease)}
 }
+
+// ListInterval is 100 ms: a listing costs a copy of the rows.
+func (s *Store) ListInterval() time.Duration { return 100 * time.Millisecond }
 
 // List returns the leases in the order of their keys.
 func (s *Store) List(ctx context.Context) ([]lease.Lease, error) {

@@ -1,0 +1,145 @@
+package consumer
+
+import (
+	"context"
+	"sort"
+	"sync"
+
+	"github.com/kinetrail/kinetrail"
+)
+
+// tracker knows up to which position everything of a shard is done, while
+// records are finished in any order.
+//
+//	add ──► │ done │ open │ done │ open │ ◄── next
+//	          └── the position is the last one before the first open
+//
+// Positions are added in the order of the shard.
+type tracker struct {
+	max int // records added and not done
+
+	mu     sync.Mutex
+	first  uint64 // ticket of entries[0]
+	marks  []mark
+	head   int // marks before it are passed
+	open   int
+	done   kinetrail.Position
+	change chan struct{} // closed and replaced when open shrinks; nil when nobody waits
+}
+
+type mark struct {
+	position kinetrail.Position
+	done     bool
+}
+
+// add registers the next record of the shard, waiting while too many are open.
+// The ticket finishes it.
+func (t *tracker) add(ctx context.Context, p kinetrail.Position) (ticket uint64, err error) {
+	if err := t.wait(ctx, t.max-1); err != nil {
+		return 0, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	if t.head > 0 && len(t.marks) == cap(t.marks) {
+		t.marks = t.marks[:copy(t.marks, t.marks[t.head:])]
+		t.head = 0
+	}
+	t.marks = append(t.marks, mark{position: p})
+	t.open++
+	return t.first + uint64(len(t.marks)-t.head-1), nil
+}
+
+// wait returns when at most n records are open.
+func (t *tracker) wait(ctx context.Context, n int) error {
+	for {
+		t.mu.Lock()
+		if t.open <= n {
+			t.mu.Unlock()
+			return nil
+		}
+		if t.change == nil {
+			t.change = make(chan struct{})
+		}
+		change := t.change
+		t.mu.Unlock()
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// finish marks the record of a ticket as done.
+func (t *tracker) finish(ticket uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	t.finishAt(t.head + int(ticket-t.first))
+}
+
+// ack marks the record at p as done. It reports false when no such record is
+// open.
+func (t *tracker) ack(p kinetrail.Position) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	rest := t.marks[t.head:]
+	i := sort.Search(len(rest), func(i int) bool { return rest[i].position.Compare(p) >= 0 })
+	if i == len(rest) || rest[i].position.Compare(p) != 0 || rest[i].done {
+		return false
+	}
+	t.finishAt(t.head + i)
+	return true
+}
+
+// finishAt marks marks[i] and moves the position over everything done.
+func (t *tracker) finishAt(i int) {
+	t.marks[i].done = true
+	t.open--
+	for t.head < len(t.marks) && t.marks[t.head].done {
+		t.done = t.marks[t.head].position
+		t.marks[t.head] = mark{}
+		t.head++
+		t.first++
+	}
+	if t.head == len(t.marks) {
+		t.marks, t.head = t.marks[:0], 0
+	}
+	if t.change != nil {
+		close(t.change)
+		t.change = nil
+	}
+}
+
+// pass moves the position over records that were not handed on, such as a
+// container the range filter dropped. Nothing may be open behind them; while
+// something is, the position stays and is passed with what comes next.
+func (t *tracker) pass(p kinetrail.Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	if t.head == len(t.marks) && t.done.Compare(p) < 0 {
+		t.done = p
+	}
+}
+
+// position is the place up to which everything is done, zero when nothing is.
+func (t *tracker) position() kinetrail.Position {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.done
+}
+
+// full reports whether add would wait.
+func (t *tracker) full() bool { return t.pending() >= t.max }
+
+// pending is how many records are open.
+func (t *tracker) pending() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.open
+}

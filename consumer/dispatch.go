@@ -1,0 +1,429 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kinetrail/kinetrail"
+)
+
+// A deliver function hands the pages of one shard to the caller's code, in
+// order, until there are no more or one ends with an error. When it returns, the
+// caller's code is no longer running. The pages it took from the channel are
+// settled.
+type deliver func(t *tenure) error
+
+// one handles records one after another.
+func one(handle Handler) deliver {
+	return func(t *tenure) error {
+		for pg := range t.pages {
+			if err := t.oneByOne(pg, handle); err != nil {
+				return err
+			}
+		}
+		t.through = true
+		return nil
+	}
+}
+
+// oneByOne handles the records of a page one after another.
+func (t *tenure) oneByOne(pg *page, handle Handler) error {
+	defer t.settle(pg)
+	for i := range pg.records {
+		r := &pg.records[i]
+		ticket, err := t.tracker.add(t.ctx, r.Position)
+		if err != nil {
+			return err
+		}
+		if err := t.handle(r, handle); err != nil {
+			return err
+		}
+		t.handled(ticket, r)
+	}
+	return nil
+}
+
+// perKey handles n records of a shard at once, those of one key in order. A
+// record whose original key is not known could belong to any key: it waits until
+// all before it are done, and all behind it wait for it.
+func perKey(handle Handler, n int) deliver {
+	return func(t *tenure) error {
+		lanes := t.startLanes(handle, n)
+		err := t.distribute(lanes)
+		return cmp.Or(lanes.stop(), err)
+	}
+}
+
+// lanes are the workers of one shard.
+type lanes struct {
+	work    []chan job
+	working sync.WaitGroup
+	open    sync.WaitGroup // jobs handed out
+	seed    maphash.Seed
+
+	mu     sync.Mutex
+	failed error
+	down   chan struct{} // closed on the first failure
+}
+
+type job struct {
+	r      *kinetrail.Record
+	ticket uint64
+	left   *atomic.Int64 // records of its page not yet handled
+	pg     *page
+}
+
+func (t *tenure) startLanes(handle Handler, n int) *lanes {
+	l := &lanes{work: make([]chan job, n), seed: maphash.MakeSeed(), down: make(chan struct{})}
+	for i := range l.work {
+		l.work[i] = make(chan job, 16)
+		l.working.Go(func() {
+			for j := range l.work[i] {
+				l.run(t, j, handle)
+			}
+		})
+	}
+	return l
+}
+
+// run handles one record, unless an earlier one failed for good: then the rest
+// is left to whoever reads the shard next.
+func (l *lanes) run(t *tenure, j job, handle Handler) {
+	defer l.open.Done()
+	defer func() {
+		if j.left.Add(-1) == 0 {
+			t.settle(j.pg)
+		}
+	}()
+	if l.failure() != nil || t.ctx.Err() != nil {
+		return
+	}
+	if err := t.handle(j.r, handle); err != nil {
+		l.fail(err)
+		return
+	}
+	t.handled(j.ticket, j.r)
+}
+
+func (l *lanes) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	return l.failed
+}
+
+func (l *lanes) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	if l.failed == nil {
+		l.failed = err
+		close(l.down)
+	}
+}
+
+// stop waits for the workers and returns their failure.
+func (l *lanes) stop() error {
+	for _, work := range l.work {
+		close(work)
+	}
+	l.working.Wait()
+	return l.failure()
+}
+
+// distribute gives every record to the worker of its key.
+func (t *tenure) distribute(l *lanes) error {
+	for pg := range t.pages {
+		left := new(atomic.Int64)
+		left.Store(int64(len(pg.records)) + 1) // one for this loop
+		err := t.distributePage(l, pg, left)
+		if left.Add(-1) == 0 {
+			t.settle(pg)
+		}
+		if err != nil || l.failure() != nil {
+			return err
+		}
+	}
+	l.open.Wait()
+	t.through = true
+	return nil
+}
+
+func (t *tenure) distributePage(l *lanes, pg *page, left *atomic.Int64) error {
+	for i := range pg.records {
+		r := &pg.records[i]
+		ticket, err := t.tracker.add(t.ctx, r.Position)
+		if err == nil {
+			err = t.hand(l, job{r: r, ticket: ticket, left: left, pg: pg})
+		}
+		if err != nil {
+			left.Add(int64(i - len(pg.records))) // those that nobody will handle
+			return err
+		}
+	}
+	return nil
+}
+
+// hand gives one job to its worker, alone when its key is not known.
+func (t *tenure) hand(l *lanes, j job) error {
+	if !j.r.OriginalKeyKnown {
+		l.open.Wait()
+	}
+	lane := l.work[maphash.String(l.seed, j.r.PartitionKey)%uint64(len(l.work))]
+	l.open.Add(1)
+	select {
+	case lane <- j:
+	case <-l.down:
+		l.open.Done()
+		return l.failure()
+	case <-t.ctx.Done():
+		l.open.Done()
+		return context.Cause(t.ctx)
+	}
+	if !j.r.OriginalKeyKnown {
+		l.open.Wait()
+	}
+	return nil
+}
+
+// handle calls the handler with a record until the record is done, or returns
+// why this shard's reading ends: the end of its ctx, or a *ShardError.
+func (t *tenure) handle(r *kinetrail.Record, handle Handler) error {
+	return t.attempt(r, func() error { return t.call(r, handle) }, func(ctx context.Context, cause error) error {
+		return t.opts.Failure.DeadLetter(ctx, *r, cause)
+	}, 1)
+}
+
+// attempt runs call with the failure policy. r is the record a failure is
+// reported at, n the number of records that a dead letter or a skip is about.
+func (t *tenure) attempt(r *kinetrail.Record, call func() error, deadLetter func(context.Context, error) error, n int) error {
+	policy := &t.opts.Failure
+	for attempt := 1; ; attempt++ {
+		err := call()
+		if err == nil {
+			return nil
+		}
+		if t.ctx.Err() != nil {
+			return context.Cause(t.ctx)
+		}
+		t.meter.handlerErrors.Add(1)
+		t.opts.Logger.WarnContext(t.ctx, "kinetrail: the handler failed",
+			t.attrs(slog.String("position", r.Position.String()), slog.Int("attempt", attempt), slog.Any("error", err))...)
+		if policy.MaxAttempts > 0 && attempt >= policy.MaxAttempts {
+			return t.giveUp(r, attempt, err, deadLetter, n)
+		}
+		if err := sleep(t.ctx, backoff(attempt, policy.Backoff, policy.MaxBackoff)); err != nil {
+			return err
+		}
+	}
+}
+
+// giveUp does what the policy says about a record whose attempts are used up.
+func (t *tenure) giveUp(r *kinetrail.Record, attempts int, cause error, deadLetter func(context.Context, error) error, n int) error {
+	failed := &ShardError{Stream: t.stream.name.Name(), ShardID: t.shardID, Position: r.Position, Attempts: attempts, Err: cause}
+	switch t.opts.Failure.Then {
+	case Skip:
+		t.opts.Logger.ErrorContext(t.ctx, "kinetrail: a record is skipped", t.attrs(slog.String("position", r.Position.String()), slog.Int("records", n), slog.Any("error", cause))...)
+		return nil
+	case DeadLetter:
+		if err := t.deadLetter(deadLetter, cause); err != nil {
+			if t.ctx.Err() != nil {
+				return err
+			}
+			failed.Err = fmt.Errorf("dead letter: %w; the handler's error: %w", err, cause)
+			return fmt.Errorf("%w: %w", errStopRun, failed)
+		}
+		t.meter.deadLetters.Add(int64(n))
+		return nil
+	case StopShard:
+		return failed
+	}
+	return fmt.Errorf("%w: %w", errStopRun, failed)
+}
+
+// deadLetter calls the dead-letter function with the pauses of the policy.
+func (t *tenure) deadLetter(call func(context.Context, error) error, cause error) error {
+	policy := &t.opts.Failure
+	for attempt := 1; ; attempt++ {
+		err := guard(func() error { return call(t.ctx, cause) })
+		if err == nil || attempt >= max(policy.MaxAttempts, 1) {
+			return err
+		}
+		if err := sleep(t.ctx, backoff(attempt, policy.Backoff, policy.MaxBackoff)); err != nil {
+			return err
+		}
+	}
+}
+
+// call calls the handler once, inside a process span and within its time.
+func (t *tenure) call(r *kinetrail.Record, handle Handler) error {
+	ctx, cancel := t.handlerContext()
+	defer cancel()
+	ctx, span := t.spans.process(ctx, r)
+	var started time.Time
+	if t.meter.on {
+		started = time.Now()
+	}
+	err := guard(func() error { return handle(ctx, *r) })
+	if t.meter.on {
+		t.meter.processing.Observe(ctx, time.Since(started).Seconds())
+	}
+	span.end(err)
+	return err
+}
+
+// handlerContext is the ctx of one call.
+func (t *tenure) handlerContext() (context.Context, context.CancelFunc) {
+	if t.opts.HandlerTimeout == 0 {
+		return t.ctx, func() {}
+	}
+	return context.WithTimeout(t.ctx, t.opts.HandlerTimeout)
+}
+
+// guard makes an error of a panic.
+func guard(call func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = &PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	return call()
+}
+
+// batches hands records on in batches that are filled over several pages.
+func batches(handle BatchHandler) deliver {
+	return func(t *tenure) error {
+		b := &batcher{t: t, handle: handle}
+		defer b.settle()
+		return b.run()
+	}
+}
+
+// batcher collects the records of one shard.
+type batcher struct {
+	t       *tenure
+	handle  BatchHandler
+	records []kinetrail.Record
+	tickets []uint64
+	pages   []*page // that lie in records in whole or in part
+	full    <-chan time.Time
+}
+
+// run delivers until there are no more pages. What is collected by then is
+// delivered too, before the shard can be finished.
+func (b *batcher) run() error {
+	for {
+		select {
+		case pg, ok := <-b.t.pages:
+			if !ok {
+				b.t.through = true
+				return b.flush()
+			}
+			if err := b.add(pg); err != nil {
+				return err
+			}
+		case <-b.full:
+			if err := b.flush(); err != nil {
+				return err
+			}
+		case <-b.t.ctx.Done():
+			return context.Cause(b.t.ctx)
+		}
+	}
+}
+
+// add collects a page and delivers every batch that is full.
+func (b *batcher) add(pg *page) error {
+	b.pages = append(b.pages, pg)
+	for i := range pg.records {
+		if len(b.records) > 0 && b.t.tracker.full() {
+			if err := b.deliver(); err != nil {
+				return err
+			}
+		}
+		ticket, err := b.t.tracker.add(b.t.ctx, pg.records[i].Position)
+		if err != nil {
+			return err
+		}
+		b.records, b.tickets = append(b.records, pg.records[i]), append(b.tickets, ticket)
+		if len(b.records) == b.t.opts.MaxBatch {
+			if err := b.deliver(); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case len(b.records) == 0:
+		b.settle()
+	case b.t.opts.BatchWait == 0:
+		return b.flush()
+	case b.full == nil:
+		b.full = time.After(b.t.opts.BatchWait)
+	}
+	return nil
+}
+
+// flush delivers what is collected.
+func (b *batcher) flush() error {
+	if len(b.records) > 0 {
+		if err := b.deliver(); err != nil {
+			return err
+		}
+	}
+	b.settle()
+	return nil
+}
+
+// deliver hands the collected records to the handler as one batch.
+func (b *batcher) deliver() error {
+	t, first := b.t, &b.records[0]
+	call := func() error { return t.callBatch(b.records, b.handle) }
+	deadLetter := func(ctx context.Context, cause error) error {
+		for _, r := range b.records {
+			if err := t.opts.Failure.DeadLetter(ctx, r, cause); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := t.attempt(first, call, deadLetter, len(b.records)); err != nil {
+		return err
+	}
+	t.handledAll(b.tickets, &b.records[len(b.records)-1])
+	clear(b.records)
+	b.records, b.tickets, b.full = b.records[:0], b.tickets[:0], nil
+	return nil
+}
+
+// settle gives back the pages whose records are all delivered.
+func (b *batcher) settle() {
+	for i, pg := range b.pages {
+		b.t.settle(pg)
+		b.pages[i] = nil
+	}
+	b.pages = b.pages[:0]
+}
+
+// callBatch calls the handler once with a batch.
+func (t *tenure) callBatch(batch []kinetrail.Record, handle BatchHandler) error {
+	ctx, cancel := t.handlerContext()
+	defer cancel()
+	ctx, span := t.spans.processBatch(ctx, batch)
+	var started time.Time
+	if t.meter.on {
+		started = time.Now()
+	}
+	err := guard(func() error { return handle(ctx, batch) })
+	if t.meter.on {
+		t.meter.processing.Observe(ctx, time.Since(started).Seconds())
+	}
+	span.end(err)
+	return err
+}

@@ -1,0 +1,375 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/metrics"
+)
+
+// page is what one fetch brought, in the order of the shard.
+type page struct {
+	records []kinetrail.Record
+
+	// last is the place behind which the next page begins, zero when the page
+	// holds no Kinesis record.
+	last kinetrail.Position
+
+	kinesisRecords, bytes                    int // as fetched
+	extracted, malformed, broken, outOfRange int // as counted
+
+	behind      time.Duration
+	behindKnown bool
+
+	end      bool // of a closed shard
+	children []types.ChildShard
+}
+
+// atTip reports whether there was nothing behind this page.
+func (pg *page) atTip() bool {
+	return pg.end || pg.behindKnown && pg.behind == 0 || !pg.behindKnown && pg.kinesisRecords == 0
+}
+
+// poller fetches the records of one shard with GetRecords, page by page. It
+// repeats what fails; the SDK's own retries are off, because they would hide
+// how often the shard is asked.
+type poller struct {
+	api      API
+	stream   kinetrail.Stream
+	shardID  string
+	opts     *Options
+	meter    *shardMeter
+	spans    *spans
+	buffered *budget
+	split    *deaggregator
+	giveUp   bool // on errors that asking again does not heal
+	opened   func()
+
+	resume    kinetrail.Position // where the next iterator begins
+	inclusive bool               // the record at resume is wanted, too
+	iterator  *string
+	skipping  bool // records up to resume may come again
+
+	notBefore time.Time
+	pause     time.Duration // after an empty answer
+	failures  int           // in a row
+	expect    int           // bytes of the next page, at most
+}
+
+// noRetries turns the SDK's retries off for one call.
+func noRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
+
+const (
+	// unknownPage is what a page may bring when nothing is known of the shard:
+	// the most that GetRecords returns.
+	unknownPage = kinetrail.MaxGetRecordsBytes
+
+	// smallestPage is what is reserved for a shard that had nothing last time.
+	smallestPage = 64 << 10
+
+	// firstPause and lastPause bound the pauses between failed calls.
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+
+	// shortestPause is the first pause after an empty answer when PollInterval
+	// asks for none.
+	shortestPause = 5 * time.Millisecond
+)
+
+// next returns the next page, which may be empty, as soon as the shard's pace
+// allows. It fails when ctx ends, or with an error that ends the reading of the
+// shard: ErrShardGone, ErrUnknownPosition, and with giveUp every other error
+// that is the caller's fault.
+func (p *poller) next(ctx context.Context) (*page, error) {
+	for {
+		if err := sleepUntil(ctx, p.notBefore); err != nil {
+			return nil, err
+		}
+		started := time.Now()
+		pg, err := p.fetch(ctx)
+		if err == nil {
+			p.pace(pg, started)
+			return pg, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err := p.recover(ctx, err); err != nil {
+			return nil, &ShardError{Stream: p.stream.Name(), ShardID: p.shardID, Position: p.resume, Err: err}
+		}
+	}
+}
+
+// fetch makes one GetRecords call, and one for an iterator when there is none.
+func (p *poller) fetch(ctx context.Context) (*page, error) {
+	if p.iterator == nil {
+		if err := p.open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	reserved := min(cmp.Or(p.expect, unknownPage), p.opts.MaxBufferedBytes)
+	if err := p.buffered.reserve(ctx, reserved); err != nil {
+		return nil, err
+	}
+	out, err := p.getRecords(ctx)
+	if err != nil {
+		p.buffered.release(reserved)
+		return nil, err
+	}
+	pg := p.take(out)
+	p.buffered.correct(reserved, pg.bytes)
+	return pg, nil
+}
+
+// open asks for an iterator at the place to go on from. A container that was
+// handed on in part is read again and its first records are skipped, so the
+// iterator begins at the record, not after it.
+func (p *poller) open(ctx context.Context) error {
+	in := &kinesis.GetShardIteratorInput{ShardId: &p.shardID}
+	in.StreamName, in.StreamARN = p.stream.APINames()
+	switch at, isTime := p.resume.Time(); {
+	case p.resume.IsRecord():
+		sequence := p.resume.Sequence()
+		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAtSequenceNumber, &sequence
+	case isTime:
+		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, &at
+	case p.resume.IsLatest():
+		in.ShardIteratorType = types.ShardIteratorTypeLatest
+	default:
+		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
+	}
+	ctx, cancel := p.request(ctx)
+	defer cancel()
+	asked := time.Now()
+	out, err := p.api.GetShardIterator(ctx, in, noRetries)
+	if err != nil {
+		return fmt.Errorf("get an iterator: %w", timedOut(ctx, err))
+	}
+	p.iterator, p.skipping = out.ShardIterator, p.resume.IsRecord()
+	if p.resume.IsLatest() {
+		// Should this iterator expire before it brought a record, the next one
+		// begins where this one did.
+		p.resume = kinetrail.AtTime(serverTime(out.ResultMetadata, asked))
+	}
+	if p.opened != nil {
+		p.opened()
+	}
+	return nil
+}
+
+func (p *poller) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput, err error) {
+	limit := int32(p.opts.MaxRecords)
+	in := &kinesis.GetRecordsInput{ShardIterator: p.iterator, Limit: &limit}
+	_, in.StreamARN = p.stream.APINames()
+	ctx, cancel := p.request(ctx)
+	defer cancel()
+	started := time.Now()
+	out, err = p.api.GetRecords(ctx, in, noRetries)
+	if err != nil {
+		return nil, fmt.Errorf("get records: %w", timedOut(ctx, err))
+	}
+	if n := len(out.Records); n > 0 {
+		p.spans.fetched(ctx, started, n)
+	}
+	return out, nil
+}
+
+// request prepares ctx for one call: bounded, and marked as ours.
+func (p *poller) request(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = tracing.Mark(ctx)
+	if p.opts.RequestTimeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, p.opts.RequestTimeout, errRequestTimeout)
+}
+
+var errRequestTimeout = errors.New("the service did not answer in time")
+
+// timedOut puts the cause of an ended ctx in place of the SDK's cancelled call.
+func timedOut(ctx context.Context, err error) error {
+	if context.Cause(ctx) == errRequestTimeout {
+		return fmt.Errorf("%w: %w", errRequestTimeout, err)
+	}
+	return err
+}
+
+// take makes a page of an answer and moves the place to go on from behind it.
+func (p *poller) take(out *kinesis.GetRecordsOutput) *page {
+	pg := p.split.page(out, p.skip())
+	if out.MillisBehindLatest != nil {
+		pg.behindKnown = true
+	}
+	if !pg.last.IsZero() {
+		p.resume, p.inclusive, p.skipping = pg.last, false, false
+	}
+	p.iterator = out.NextShardIterator
+	pg.end = out.NextShardIterator == nil
+	pg.children = out.ChildShards
+	p.meter.page(pg)
+	return pg
+}
+
+// skip tells which records of the next page are not wanted: those before the
+// returned place, and the one at it when inclusive is false.
+func (p *poller) skip() skip {
+	if !p.skipping {
+		return skip{}
+	}
+	return skip{until: p.resume, inclusive: p.inclusive}
+}
+
+// pace decides when the shard is asked again, and what its next page may bring.
+func (p *poller) pace(pg *page, started time.Time) {
+	p.failures = 0
+	p.notBefore = started.Add(p.opts.PollInterval)
+	p.expect = max(pg.bytes, smallestPage)
+	switch {
+	case !pg.atTip():
+		p.pause = 0
+		p.expect = min(max(2*pg.bytes, smallestPage), unknownPage)
+	case pg.kinesisRecords > 0:
+		p.pause = 0
+	default:
+		p.pause = min(max(2*p.pause, p.opts.PollInterval, shortestPause), p.opts.MaxPollInterval)
+		p.notBefore = started.Add(max(p.pause, p.opts.PollInterval))
+	}
+}
+
+// recover decides what follows a failed call: an iterator anew, a pause, or the
+// end of the shard's reading, whose error it returns.
+func (p *poller) recover(ctx context.Context, err error) error {
+	code := errorType(err)
+	p.meter.errors.Add(code, 1)
+	var invalid *types.InvalidArgumentException
+	var gone *types.ResourceNotFoundException
+	switch {
+	case code == "ExpiredIteratorException":
+		p.iterator = nil
+		p.notBefore = time.Now().Add(p.opts.PollInterval)
+		p.opts.Logger.InfoContext(ctx, "kinetrail: iterator expired, reading goes on from the last position",
+			p.attrs(slog.String("position", p.resume.String()))...)
+		return nil
+	case errors.As(err, &gone):
+		return fmt.Errorf("%w: %w", ErrShardGone, err)
+	case errors.As(err, &invalid) && p.iterator == nil && p.resume.IsRecord():
+		return fmt.Errorf("%w: %w", ErrUnknownPosition, err)
+	case p.giveUp && isCallersFault(err):
+		return err
+	}
+	p.failures++
+	p.notBefore = time.Now().Add(backoff(p.failures, firstPause, lastPause))
+	level := slog.LevelWarn
+	if isThrottle(code) && p.failures < 5 {
+		level = slog.LevelDebug
+	}
+	p.opts.Logger.Log(ctx, level, "kinetrail: a fetch failed and is repeated",
+		p.attrs(slog.Int("failures", p.failures), slog.Any("error", err))...)
+	return nil
+}
+
+func (p *poller) attrs(more ...any) []any {
+	return append([]any{slog.String("stream", p.stream.Name()), slog.String("shard", p.shardID)}, more...)
+}
+
+// serverTime is the service's clock as its answer shows it, which is how two
+// readers mean the same by a time. The answer holds whole seconds; within one of
+// them our own clock is as good. An answer without a time leaves only that.
+func serverTime(answer middleware.Metadata, asked time.Time) time.Time {
+	second, ok := awsmiddleware.GetServerTime(answer)
+	if !ok || asked.Sub(second) >= 0 && asked.Sub(second) < time.Second {
+		return asked
+	}
+	return second
+}
+
+// errorType is the value of the label error_type: the service's code, or what
+// kept its answer away.
+func errorType(err error) string {
+	var api smithy.APIError
+	var network net.Error
+	var send *smithyhttp.RequestSendError
+	switch {
+	case errors.As(err, &api):
+		return api.ErrorCode()
+	case errors.Is(err, errRequestTimeout), errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return metrics.ErrorTimeout
+	case errors.As(err, &send), errors.As(err, &network):
+		return metrics.ErrorConnection
+	}
+	return metrics.ErrorUnknown
+}
+
+// isThrottle reports whether a code means that the shard, the account or the
+// key service was asked too often.
+func isThrottle(code string) bool {
+	switch code {
+	case "ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException", "ThrottlingException":
+		return true
+	}
+	return false
+}
+
+// isCallersFault reports whether asking again cannot help: the request or its
+// signer is at fault.
+func isCallersFault(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) || isThrottle(api.ErrorCode()) {
+		return false
+	}
+	var response *smithyhttp.ResponseError
+	return api.ErrorFault() == smithy.FaultClient ||
+		errors.As(err, &response) && response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < 500
+}
+
+// backoff is the pause after the nth failure in a row: it doubles from first to
+// last, less a random part of up to a half, so that readers which failed
+// together do not come back together.
+func backoff(n int, first, last time.Duration) time.Duration {
+	pause := last
+	if n < 32 && first<<(n-1) < last && first<<(n-1) > 0 {
+		pause = first << (n - 1)
+	}
+	if pause < 2 {
+		return pause
+	}
+	return pause - rand.N(pause/2)
+}
+
+// sleepUntil waits for a moment or the end of ctx.
+func sleepUntil(ctx context.Context, moment time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	return sleep(ctx, time.Until(moment))
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

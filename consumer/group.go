@@ -1,0 +1,487 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/lease"
+	"github.com/kinetrail/kinetrail/metrics"
+)
+
+// group is one worker's part in a group while Run runs. Its goroutines:
+//
+//	scan         lists the leases, takes and requests its share    assign.go
+//	renew        keeps the held leases                             renew.go
+//	watch        cancels what could not be renewed in time         renew.go
+//	checkpoints  writes the positions                              renew.go
+//	sync         lists the shards                                  shardsync.go
+//	tenures      one for each held lease, which fetches in another tenure.go
+//
+// The tenures end first; renewing goes on until the last has.
+type group struct {
+	api      API
+	store    lease.Store
+	opts     *Options
+	worker   string
+	streams  []*stream
+	only     map[string]bool // the shards this worker may read, all when empty
+	deliver  deliver
+	inFlight int
+	buffered *budget
+	sink     *metrics.Isolated
+	tracer   trace.Tracer
+	name     string // of the group, as far as the store says
+	names    []kinetrail.Stream
+
+	ctx      context.Context // of the tenures and of the handlers
+	cancel   context.CancelCauseFunc
+	draining <-chan struct{}
+	waked    chan struct{}
+	ready    func()
+
+	observer *lease.Observer // of the scan goroutine
+	asked    map[string]time.Time
+
+	tenancy sync.WaitGroup
+
+	mu      sync.Mutex
+	tenures map[string]*tenure // by key
+	seen    []lease.Lease      // by the last scan
+	opening int                // tenures of the first scan without an iterator, and one for the scan
+}
+
+// closingTime bounds what is written to the store when a tenure ends.
+const closingTime = 5 * time.Second
+
+// atOnce is how many calls to the store run at the same time.
+const atOnce = 32
+
+func newGroup(ctx context.Context, c *Consumer, deliver deliver, inFlight int) *group {
+	g := &group{
+		api: c.api, store: c.store, opts: &c.opts, worker: c.worker, names: c.streams,
+		deliver: deliver, inFlight: inFlight,
+		buffered: &budget{max: c.opts.MaxBufferedBytes},
+		draining: c.draining, waked: make(chan struct{}, 1), ready: sync.OnceFunc(func() { close(c.ready) }),
+		observer: lease.NewObserver(c.opts.LeaseDuration), asked: make(map[string]time.Time),
+		tenures: make(map[string]*tenure), only: make(map[string]bool), opening: 1,
+	}
+	for _, id := range c.opts.Shards {
+		g.only[id] = true
+	}
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	return g
+}
+
+// stop ends Run with err, or with ctx's own end if that came first.
+func (g *group) stop(err error) { g.cancel(err) }
+
+// run runs the worker until it is stopped or drained.
+func (g *group) run() error {
+	g.sink = metrics.Isolate(g.opts.Metrics, g.opts.Logger)
+	defer g.closeSink()
+	defer g.cancel(nil)
+	if err := g.begin(); err != nil {
+		return err
+	}
+
+	// Renewing outlives the tenures, which may need their leases to finish.
+	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(g.ctx))
+	var loops sync.WaitGroup
+	loops.Go(func() { g.renewLoop(keeping) })
+	loops.Go(func() { g.watchLoop(keeping) })
+	loops.Go(func() { g.checkpointLoop(keeping) })
+
+	var taking sync.WaitGroup
+	assigning, stopAssigning := context.WithCancel(g.ctx)
+	taking.Go(func() { g.scanLoop(assigning) })
+	taking.Go(func() { g.syncLoop(assigning) })
+	select {
+	case <-g.ctx.Done():
+	case <-g.draining:
+	}
+	stopAssigning()
+	taking.Wait()
+	for _, t := range g.all() {
+		t.stopFetch()
+	}
+	g.tenancy.Wait()
+	stopKeeping()
+	loops.Wait()
+	return g.result()
+}
+
+// result is what Run returns.
+func (g *group) result() error {
+	err := context.Cause(g.ctx)
+	var failed *ShardError
+	switch {
+	case err == nil: // drained
+		return nil
+	case errors.Is(err, ErrDraining):
+		return ErrDraining
+	case errors.Is(err, errStopRun) && errors.As(err, &failed):
+		return failed
+	}
+	return err
+}
+
+func (g *group) closeSink() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), closingTime)
+	defer cancel()
+	if err := g.sink.Close(ctx); err != nil {
+		g.opts.Logger.WarnContext(ctx, "kinetrail: metrics were lost", slog.Any("error", err))
+	}
+}
+
+// begin finds the streams and brings the leases up to their shards. What fails
+// here for good, such as a stream that does not exist, ends Run.
+func (g *group) begin() error {
+	store, bound := g.store, (*lease.Metered)(nil)
+	if metered, ok := store.(*lease.Metered); ok {
+		store = metered.Store
+		if len(g.names) == 1 {
+			bound = metered
+		}
+	}
+	g.store = store
+	g.tracer = tracing.Tracer(g.opts.TracerProvider)
+	if named, ok := store.(lease.Named); ok {
+		g.name = named.Group()
+	}
+	for _, name := range g.names {
+		s := &stream{name: name, meter: newStreamMeter(g.sink, name.Name()), store: bound}
+		if s.store == nil {
+			s.store = lease.WithMetrics(store, g.sink)
+		}
+		if err := s.store.Bind(name.Name()); err != nil {
+			return fmt.Errorf("consumer: %w", err)
+		}
+		if len(g.names) > 1 {
+			id, err := identify(g.ctx, g.api, name)
+			if err != nil {
+				return g.orCause(err)
+			}
+			s.id = id
+		}
+		s.meter.leasesHeld.Set(0)
+		s.meter.shardsStalled.Set(0)
+		g.addStream(s)
+	}
+	return g.firstSync()
+}
+
+// addStream makes a stream known to Status, which may be asked meanwhile.
+func (g *group) addStream(s *stream) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.streams = append(g.streams, s)
+}
+
+// firstSync repeats the first look at the shards and the leases for as long as
+// what fails may heal.
+func (g *group) firstSync() error {
+	for _, s := range g.streams {
+		for failures := 1; ; failures++ {
+			err := g.sync(g.ctx, s)
+			if err == nil {
+				break
+			}
+			if g.ctx.Err() != nil || s.listed() == nil && isCallersFault(err) {
+				return g.orCause(err)
+			}
+			g.opts.Logger.WarnContext(g.ctx, "kinetrail: the group could not be joined yet", slog.String("stream", s.name.Name()), slog.Any("error", err))
+			select {
+			case <-g.draining:
+				return nil
+			case <-time.After(backoff(failures, firstPause, lastPause)):
+			case <-g.ctx.Done():
+				return g.orCause(err)
+			}
+		}
+	}
+	return nil
+}
+
+// orCause prefers why Run was stopped to the error this has led to.
+func (g *group) orCause(err error) error {
+	if g.ctx.Err() != nil {
+		return g.result()
+	}
+	return err
+}
+
+// list returns the leases of the group by stream and shard.
+func (g *group) list(ctx context.Context) (map[string]table, error) {
+	rows, err := g.store.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the leases: %w", err)
+	}
+	return tables(rows), nil
+}
+
+func tables(rows []lease.Lease) map[string]table {
+	byStream := make(map[string]table)
+	for _, l := range rows {
+		if byStream[l.Stream] == nil {
+			byStream[l.Stream] = make(table)
+		}
+		byStream[l.Stream][l.ShardID] = l
+	}
+	return byStream
+}
+
+// wake makes the next scan come at once.
+func (g *group) wake() {
+	select {
+	case g.waked <- struct{}{}:
+	default:
+	}
+}
+
+// scanLoop looks for leases to take until ctx ends.
+func (g *group) scanLoop(ctx context.Context) {
+	interval := g.scanInterval()
+	for ctx.Err() == nil {
+		if err := g.scan(ctx); err != nil && ctx.Err() == nil {
+			g.opts.Logger.WarnContext(ctx, "kinetrail: the leases could not be listed", slog.Any("error", err))
+		}
+		timer := time.NewTimer(interval)
+		select {
+		case <-timer.C:
+		case <-g.waked:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// scanInterval is a quarter of the lease duration, or less where the store says
+// that a listing costs little.
+func (g *group) scanInterval() time.Duration {
+	if g.opts.ScanInterval > 0 {
+		return g.opts.ScanInterval
+	}
+	interval := g.opts.LeaseDuration / 4
+	if pacer, ok := g.store.(lease.Pacer); ok {
+		interval = min(interval, pacer.ListInterval())
+	}
+	return interval
+}
+
+// scan lists the leases, hands over what others asked for, and takes and
+// requests what falls to this worker.
+func (g *group) scan(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, g.opts.LeaseDuration)
+	defer cancel()
+	// What is listed is at most as old as the call, so a lease that looks the
+	// same in two listings stood still at least from the end of the first to the
+	// beginning of the second.
+	before := time.Now()
+	rows, err := g.store.List(ctx)
+	if err != nil {
+		return err
+	}
+	g.observer.Observe(rows, time.Now())
+	g.note(rows)
+	for _, l := range rows {
+		if t := g.tenure(l.Key); t != nil && l.Successor != "" && l.Owner == g.worker {
+			t.handOver()
+		}
+	}
+	p := assign(g.worker, g.candidates(rows, before), g.opts.MaxLeases)
+	p.take = append(p.take, g.mine(rows, before)...)
+	g.takeAll(ctx, p.take)
+	g.requestAll(ctx, p.request)
+	g.opened() // the scan itself
+	return nil
+}
+
+// note keeps what Status tells of leases this worker does not hold.
+func (g *group) note(rows []lease.Lease) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.seen = rows
+}
+
+// candidates are the leases this worker may read, as far as they can be read.
+func (g *group) candidates(rows []lease.Lease, now time.Time) []candidate {
+	byStream := tables(rows)
+	var leases []candidate
+	for _, s := range g.streams {
+		shards := s.listed()
+		for _, l := range byStream[s.id] {
+			if l.Finished() || len(g.only) > 0 && !g.only[l.ShardID] || !ready(l, byStream[s.id], shards, g.only) {
+				continue
+			}
+			mine := l.Owner == g.worker
+			leases = append(leases, candidate{
+				Lease:     l,
+				available: !mine && g.observer.Available(l, now),
+				neglected: !mine && g.observer.Still(l, now) > 3*g.opts.LeaseDuration,
+			})
+		}
+	}
+	return leases
+}
+
+// mine are leases in this worker's name that it does not hold: handed over to
+// it, taken while the reply was lost, or lost when they could not be renewed in
+// time and not taken by anybody since. And those that an owner does not hand
+// over although it was asked long ago.
+func (g *group) mine(rows []lease.Lease, now time.Time) []lease.Lease {
+	var mine []lease.Lease
+	pending := make(map[string]time.Time)
+	for _, l := range rows {
+		switch {
+		case l.Finished():
+		case l.Owner == g.worker && g.tenure(l.Key) == nil:
+			mine = append(mine, l)
+		case l.Successor == g.worker && l.Owner != g.worker:
+			since, asked := g.asked[l.Key]
+			if !asked {
+				since = now
+			}
+			pending[l.Key] = since
+			if now.Sub(since) > g.opts.HandoverTimeout+g.opts.LeaseDuration {
+				mine = append(mine, l)
+			}
+		}
+	}
+	g.asked = pending
+	return mine
+}
+
+// takeAll takes leases and begins to read their shards.
+func (g *group) takeAll(ctx context.Context, leases []lease.Lease) {
+	each(leases, func(l lease.Lease) {
+		s := g.stream(l.Stream)
+		if s == nil || g.tenure(l.Key) != nil {
+			return
+		}
+		held, err := lease.Take(ctx, s.store, l, g.worker, g.opts.LeaseDuration)
+		switch {
+		case err == nil:
+			s.meter.leasesTaken.Add(1)
+			g.start(s, held)
+		case !errors.Is(err, lease.ErrConflict) && ctx.Err() == nil:
+			g.opts.Logger.WarnContext(ctx, "kinetrail: a lease could not be taken", slog.String("shard", l.ShardID), slog.Any("error", err))
+		}
+	})
+}
+
+// requestAll asks the owners of leases to hand them over.
+func (g *group) requestAll(ctx context.Context, leases []lease.Lease) {
+	each(leases, func(l lease.Lease) {
+		_, err := g.store.Request(ctx, l, g.worker)
+		if err != nil && !errors.Is(err, lease.ErrConflict) && ctx.Err() == nil {
+			g.opts.Logger.WarnContext(ctx, "kinetrail: a lease could not be asked for", slog.String("shard", l.ShardID), slog.Any("error", err))
+		}
+	})
+}
+
+// each calls f for all leases, several at the same time, and waits.
+func each[T any](items []T, f func(T)) {
+	var calls sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for _, item := range items {
+		slots <- struct{}{}
+		calls.Go(func() {
+			defer func() { <-slots }()
+			f(item)
+		})
+	}
+	calls.Wait()
+}
+
+// start begins the tenure of a lease that was just taken.
+func (g *group) start(s *stream, held *lease.Held) {
+	t := newTenure(g, s, held)
+	g.mu.Lock()
+	g.tenures[t.key] = t
+	g.opening++
+	now := g.countHeld(s)
+	g.mu.Unlock()
+	s.meter.leasesHeld.Set(now)
+	g.tenancy.Go(func() {
+		t.run()
+		t.opened()
+		g.mu.Lock()
+		delete(g.tenures, t.key)
+		left := g.countHeld(s)
+		g.mu.Unlock()
+		s.meter.leasesHeld.Set(left)
+		g.wake()
+	})
+}
+
+// countHeld is called with g.mu held.
+func (g *group) countHeld(s *stream) float64 {
+	n := 0
+	for _, t := range g.tenures {
+		if t.stream == s {
+			n++
+		}
+	}
+	return float64(n)
+}
+
+// opened counts the tenures that have found their place in the shard; the last
+// one of the first scan makes the consumer ready.
+func (g *group) opened() {
+	g.mu.Lock()
+	g.opening--
+	ready := g.opening <= 0
+	g.mu.Unlock()
+	if ready {
+		g.ready()
+	}
+}
+
+func (g *group) tenure(key string) *tenure {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	return g.tenures[key]
+}
+
+// all returns the tenures at this moment.
+func (g *group) all() []*tenure {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	all := make([]*tenure, 0, len(g.tenures))
+	for _, t := range g.tenures {
+		all = append(all, t)
+	}
+	return all
+}
+
+// stream finds a stream by its name in the leases.
+func (g *group) stream(id string) *stream {
+	for _, s := range g.streams {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// reading finds the tenure a record came from.
+func (g *group) reading(name kinetrail.Stream, shardID string) *tenure {
+	for _, t := range g.all() {
+		if t.shardID == shardID && t.stream.name == name {
+			return t
+		}
+	}
+	return nil
+}

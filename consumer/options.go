@@ -1,0 +1,306 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/metrics"
+)
+
+// Options tunes a Consumer or a Read. Every default is filled in before the
+// caller's functions are called, so a zero written there means zero.
+type Options struct {
+	// Streams are further streams, by name or ARN, that the group reads besides
+	// the one New is given. With any, the store holds the leases under keys
+	// with the stream in them, as the KCL does in its multi-stream mode. Read
+	// takes none.
+	Streams []string
+
+	// Shards limits reading to the shards with these IDs. A Read of one shard
+	// ends with the shard; a group follows only the shards named. Empty means
+	// all.
+	Shards []string
+
+	// From is where a Read begins, and where a group begins that has no leases
+	// yet; an established group goes on from its checkpoints. TrimHorizon, the
+	// default, Latest and AtTime apply to every shard; Latest of a group means
+	// the moment the group was set up. A record, inclusive, needs a Read of the
+	// one shard it lies in. Shards that come out of a reshard begin at
+	// TrimHorizon.
+	From kinetrail.Position
+
+	// StopAtTip ends a Read once every shard has caught up with its tip. The
+	// default is to wait for further records. Only Read uses it.
+	StopAtTip bool
+
+	// PollInterval is the shortest time between two GetRecords calls for one
+	// shard. Zero calls without a pause as long as there are records. The
+	// default is 200 ms: a shard serves five calls a second
+	// (kinetrail.GetRecordsPerSecond).
+	PollInterval time.Duration
+
+	// MaxPollInterval is the longest pause between two calls for a shard that
+	// has nothing new: the pause doubles from PollInterval, or 5 ms if that is
+	// shorter, with every empty answer. It bounds how long a record waits for a
+	// reader that was idle. The default is 1 s.
+	MaxPollInterval time.Duration
+
+	// MaxRecords is the number of Kinesis records one call asks for, from 1 to
+	// kinetrail.MaxGetRecords, the default.
+	MaxRecords int
+
+	// RequestTimeout is how long one call for an iterator or for records may
+	// take before it counts as failed and is repeated. Zero sets no limit. The
+	// default is 30 s.
+	RequestTimeout time.Duration
+
+	// MaxBufferedBytes bounds the data of pages that are fetched and not yet
+	// handled, over all shards. A shard that has records to catch up on waits
+	// for room; nothing is dropped. A page is admitted when nothing else is
+	// buffered, however large it is. The default is 128 MiB.
+	MaxBufferedBytes int
+
+	// RangeFilter says what becomes of user records outside their shard's hash
+	// range. The default is RangeDeliver.
+	RangeFilter RangeFilter
+
+	// PerKey is how many records of one shard may be handled at once, order
+	// being kept for each original partition key. A record whose original key is
+	// not known is handled alone. 0 and 1 handle a shard's records one after
+	// another, the default. It applies to Run.
+	PerKey int
+
+	// MaxBatch is the largest number of records RunBatch hands to its handler.
+	// The default is 500.
+	MaxBatch int
+
+	// BatchWait is how long RunBatch waits for a batch to fill up. Zero, the
+	// default, hands on what was fetched.
+	BatchWait time.Duration
+
+	// HandlerTimeout ends the ctx of a handler's call after this time. Zero, the
+	// default, sets no limit. When Run stops, a handler that ignores its ctx
+	// keeps its lease for this long, or for LeaseDuration if this is zero.
+	HandlerTimeout time.Duration
+
+	// Failure says what becomes of a record whose handler fails.
+	Failure FailurePolicy
+
+	// ManualCheckpoints makes a record done only when Consumer.Ack is called
+	// for it; that its handler returned nil is not enough. Positions are
+	// written by Consumer.Checkpoint and when a shard is drained, handed over
+	// or at its end, not on an interval. The default is false.
+	ManualCheckpoints bool
+
+	// MaxInFlight bounds the records of one shard that were handed to the
+	// handler and are not done, with PerKey or ManualCheckpoints. The default is
+	// 1,024.
+	MaxInFlight int
+
+	// CheckpointInterval is how often a shard's position is written when it has
+	// moved. Zero writes after every page. The default is 5 s.
+	CheckpointInterval time.Duration
+
+	// Worker names this process in the leases, for people; a random suffix makes
+	// the name unique. The default is the host's name.
+	Worker string
+
+	// LeaseDuration is how long a lease lives without being renewed. All workers
+	// of a group must have the same. The default is 10 s. Leases are renewed
+	// every third of it.
+	LeaseDuration time.Duration
+
+	// HandoverTimeout is how long the old owner of a shard may take to finish
+	// what it has fetched before its handlers are cancelled, and how long the
+	// new one waits before it takes the lease without the old one's consent. The
+	// default is 30 s.
+	HandoverTimeout time.Duration
+
+	// MaxLeases bounds the shards this worker holds. Zero, the default, is no
+	// bound. Workers that together may not hold all shards leave some unread.
+	MaxLeases int
+
+	// ScanInterval is how often the leases are listed. Zero, the default, is
+	// what the store says of itself (lease.Pacer), or a quarter of LeaseDuration.
+	ScanInterval time.Duration
+
+	// ShardSyncInterval is how often the shards are listed. The children of a
+	// shard that ends are found without it. The default is 1 minute.
+	ShardSyncInterval time.Duration
+
+	// TracerProvider makes the spans. Nil, the default, is OpenTelemetry's
+	// global provider as it is when Run or Read begins.
+	TracerProvider trace.TracerProvider
+
+	// LinkTraces makes the process span of a record link to the context the
+	// record carries, in the trace of Run's ctx or one of its own. The default,
+	// false, continues the record's trace. Batches always link.
+	LinkTraces bool
+
+	// FetchSpans adds a span for every GetRecords call that brought records, and
+	// CheckpointSpans one for every checkpoint written. Both are off by default.
+	FetchSpans, CheckpointSpans bool
+
+	// Propagator reads the context from the headers of records that have
+	// headers. Nil, the default, reads W3C trace context and baggage. Contexts
+	// in keys are always W3C.
+	Propagator propagation.TextMapPropagator
+
+	// Metrics takes the consumer's metrics. Nil, the default, is
+	// metrics.Default().
+	Metrics metrics.Sink
+
+	// Logger takes what an operator should know. Nil, the default, is
+	// slog.Default(). Payloads and partition keys are never logged.
+	Logger *slog.Logger
+}
+
+// RangeFilter says what becomes of user records in a KPL container whose hash
+// key lies outside the range of the shard the container was read from.
+type RangeFilter uint8
+
+const (
+	// RangeDeliver delivers such records and counts them: aggregators that know
+	// nothing of shards write them.
+	RangeDeliver RangeFilter = iota
+
+	// RangeKCL drops the whole container, as the KCL does, and counts it. It is
+	// for groups that share their leases with KCL workers, so that both deliver
+	// the same.
+	RangeKCL
+)
+
+// FailurePolicy says what becomes of a record whose handler returns an error,
+// panics or runs out of time. The record is handled again in place, after a
+// growing pause, while the shard waits; then comes what Then says.
+type FailurePolicy struct {
+	// MaxAttempts is how often a record is handled before Then applies. Zero is
+	// without end: a poison record then blocks its shard until somebody acts.
+	// The default is 10, which is about half a minute.
+	MaxAttempts int
+
+	// Backoff is the pause before the second attempt; it doubles up to
+	// MaxBackoff. The defaults are 100 ms and 10 s.
+	Backoff, MaxBackoff time.Duration
+
+	// Then says what follows the last attempt. The default is Stop.
+	Then Action
+
+	// DeadLetter takes a record that Then: DeadLetter gives up, with the last
+	// error of its handler. The record is done when it returns nil; while it
+	// fails it is called again with the same pauses, and after MaxAttempts Run
+	// stops, so that no record is lost.
+	DeadLetter func(ctx context.Context, r kinetrail.Record, cause error) error
+}
+
+// Action is what follows a record's last attempt.
+type Action uint8
+
+const (
+	// Stop ends Run with a *ShardError that names the record. The other shards
+	// stop as if ctx had ended.
+	Stop Action = iota
+
+	// StopShard leaves the shard at the record while the others go on. The lease
+	// is kept, so that no other worker runs into the same record; Status and
+	// consumer_shards_stalled show it.
+	StopShard
+
+	// Skip counts the record as done and goes on. It is logged and counted.
+	Skip
+
+	// DeadLetter hands the record to FailurePolicy.DeadLetter and goes on.
+	DeadLetter
+)
+
+// From begins at p, see Options.From.
+func From(p kinetrail.Position) func(*Options) {
+	return func(o *Options) { o.From = p }
+}
+
+// Shard reads only the shard with this ID, see Options.Shards. Given several
+// times it adds up.
+func Shard(id string) func(*Options) {
+	return func(o *Options) { o.Shards = append(o.Shards, id) }
+}
+
+// StopAtTip ends a Read once it has caught up, see Options.StopAtTip.
+func StopAtTip() func(*Options) {
+	return func(o *Options) { o.StopAtTip = true }
+}
+
+func defaults() Options {
+	return Options{
+		From:               kinetrail.TrimHorizon(),
+		PollInterval:       time.Second / kinetrail.GetRecordsPerSecond,
+		MaxPollInterval:    time.Second,
+		MaxRecords:         kinetrail.MaxGetRecords,
+		RequestTimeout:     30 * time.Second,
+		MaxBufferedBytes:   128 << 20,
+		MaxBatch:           500,
+		Failure:            FailurePolicy{MaxAttempts: 10, Backoff: 100 * time.Millisecond, MaxBackoff: 10 * time.Second},
+		MaxInFlight:        1024,
+		CheckpointInterval: 5 * time.Second,
+		LeaseDuration:      10 * time.Second,
+		HandoverTimeout:    30 * time.Second,
+		ShardSyncInterval:  time.Minute,
+	}
+}
+
+// check reports every field that cannot work, all at once.
+func (o *Options) check() error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf("consumer: "+format, args...))
+		}
+	}
+	refuse(o.From.IsZero() || o.From.IsShardEnd(), "Options.From is %q: nothing can be read from there", o.From)
+	refuse(o.MaxRecords < 1 || o.MaxRecords > kinetrail.MaxGetRecords, "Options.MaxRecords is %d, it must lie between 1 and %d", o.MaxRecords, kinetrail.MaxGetRecords)
+	refuse(o.MaxBufferedBytes < 1, "Options.MaxBufferedBytes is %d, it must be positive", o.MaxBufferedBytes)
+	refuse(o.RangeFilter > RangeKCL, "Options.RangeFilter is %d, there is no such filter", o.RangeFilter)
+	refuse(o.MaxBatch < 1, "Options.MaxBatch is %d, it must be positive", o.MaxBatch)
+	refuse(o.MaxInFlight < 1, "Options.MaxInFlight is %d, it must be positive", o.MaxInFlight)
+	refuse(o.PerKey < 0, "Options.PerKey is %d, it must not be negative", o.PerKey)
+	refuse(o.MaxLeases < 0, "Options.MaxLeases is %d, it must not be negative", o.MaxLeases)
+	refuse(o.LeaseDuration <= 0, "Options.LeaseDuration is %v, it must be positive", o.LeaseDuration)
+	refuse(o.ShardSyncInterval <= 0, "Options.ShardSyncInterval is %v, it must be positive", o.ShardSyncInterval)
+	refuse(o.MaxPollInterval <= 0, "Options.MaxPollInterval is %v, it must be positive", o.MaxPollInterval)
+	refuse(o.Failure.MaxAttempts < 0, "Options.Failure.MaxAttempts is %d, it must not be negative", o.Failure.MaxAttempts)
+	refuse(o.Failure.Then > DeadLetter, "Options.Failure.Then is %d, there is no such action", o.Failure.Then)
+	refuse(o.Failure.Then == DeadLetter && o.Failure.DeadLetter == nil, "Options.Failure.Then is DeadLetter, but Options.Failure.DeadLetter is nil")
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"PollInterval", o.PollInterval}, {"RequestTimeout", o.RequestTimeout}, {"BatchWait", o.BatchWait},
+		{"HandlerTimeout", o.HandlerTimeout}, {"CheckpointInterval", o.CheckpointInterval},
+		{"HandoverTimeout", o.HandoverTimeout}, {"ScanInterval", o.ScanInterval},
+		{"Failure.Backoff", o.Failure.Backoff}, {"Failure.MaxBackoff", o.Failure.MaxBackoff},
+	} {
+		refuse(d.value < 0, "Options.%s is %v, it must not be negative", d.name, d.value)
+	}
+	return errors.Join(errs...)
+}
+
+// options applies the caller's functions to the defaults.
+func options(opts []func(*Options)) (Options, error) {
+	o := defaults()
+	for _, set := range opts {
+		set(&o)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.Default()
+	}
+	return o, o.check()
+}

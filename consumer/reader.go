@@ -1,0 +1,345 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/metrics"
+	"github.com/kinetrail/kinetrail/shardmap"
+)
+
+// Read yields the records of the stream with this name or ARN, or of the shards
+// named with Shard, without a group and without a lease store: every Read sees
+// every record. The records of a shard come in order, those of a reshard's
+// children after those of all its parents; shards are mixed as they arrive.
+//
+// From says where to begin. The loop goes on waiting for records until it is
+// left, ctx ends, every shard named with Shard has ended, or, with StopAtTip, all
+// shards have caught up. It ends with an error only in the second case, with the
+// cause of ctx, and when the stream cannot be read; what may heal, such as a
+// throttle or a lost connection, is repeated.
+//
+// Nothing runs before the loop begins and after it has ended.
+func Read(ctx context.Context, client API, nameOrARN string, opts ...func(*Options)) iter.Seq2[kinetrail.Record, error] {
+	return func(yield func(kinetrail.Record, error) bool) {
+		rd, err := newReader(client, nameOrARN, opts)
+		if err == nil {
+			err = rd.read(ctx, yield)
+		}
+		if err != nil && !errors.Is(err, errLeft) {
+			yield(kinetrail.Record{}, err)
+		}
+	}
+}
+
+// reader reads a stream for one loop. Each shard has a goroutine that fetches;
+// the loop's own goroutine decides which shards are read, and yields.
+type reader struct {
+	api      API
+	stream   kinetrail.Stream
+	opts     Options
+	only     map[string]bool
+	buffered *budget
+	meter    *streamMeter
+	tracer   trace.Tracer
+
+	fetched chan fetchedPage
+	reading sync.WaitGroup
+
+	shards map[string]*readShard
+	active int
+}
+
+// readShard is what a reader knows of one shard.
+type readShard struct {
+	shardmap.Shard
+
+	from  kinetrail.Position
+	state readState
+	meter *shardMeter
+}
+
+type readState uint8
+
+const (
+	readWaiting readState = iota // for its parents
+	readActive
+	readDone // read to its end, or not to be read at all
+)
+
+// fetchedPage is a page on its way to the loop. It is the shard's last when last
+// or err is set.
+type fetchedPage struct {
+	shard *readShard
+	page  *page
+	last  bool
+	err   error
+}
+
+func newReader(client API, nameOrARN string, opts []func(*Options)) (*reader, error) {
+	o, err := options(opts)
+	errs := []error{err}
+	if client == nil {
+		errs = append(errs, errors.New("consumer: the client is nil"))
+	}
+	stream, err := kinetrail.ParseStream(nameOrARN)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("consumer: %w", err))
+	}
+	if len(o.Streams) > 0 {
+		errs = append(errs, errors.New("consumer: Options.Streams is for groups, Read reads one stream"))
+	}
+	if o.From.IsRecord() && len(o.Shards) != 1 {
+		errs = append(errs, errors.New("consumer: Options.From is a record, which lies in one shard: name that shard with Options.Shards"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	rd := &reader{
+		api: client, stream: stream, opts: o, only: make(map[string]bool),
+		buffered: &budget{max: o.MaxBufferedBytes}, tracer: tracing.Tracer(o.TracerProvider),
+		fetched: make(chan fetchedPage), shards: make(map[string]*readShard),
+	}
+	for _, id := range o.Shards {
+		rd.only[id] = true
+	}
+	return rd, nil
+}
+
+// read reads until the loop is over.
+func (rd *reader) read(ctx context.Context, yield func(kinetrail.Record, error) bool) error {
+	sink := metrics.Isolate(rd.opts.Metrics, rd.opts.Logger)
+	defer rd.closeSink(sink)
+	rd.meter = newStreamMeter(sink, rd.stream.Name())
+	ctx, stop := context.WithCancel(ctx)
+	defer func() {
+		stop()
+		rd.reading.Wait()
+		for _, s := range rd.shards {
+			s.meter.unqueue()
+		}
+	}()
+	if err := rd.begin(ctx); err != nil {
+		return orCause(ctx, err)
+	}
+	for {
+		if rd.active == 0 {
+			if done, err := rd.idle(ctx); done || err != nil {
+				return orCause(ctx, err)
+			}
+		}
+		select {
+		case f := <-rd.fetched:
+			if err := rd.take(ctx, f, yield); err != nil {
+				return orCause(ctx, err)
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// orCause prefers the end of ctx to the error it has led to.
+func orCause(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, errLeft) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (rd *reader) closeSink(sink *metrics.Isolated) {
+	ctx, cancel := context.WithTimeout(context.Background(), closingTime)
+	defer cancel()
+	if err := sink.Close(ctx); err != nil {
+		rd.opts.Logger.Warn("kinetrail: metrics were lost", slog.Any("error", err))
+	}
+}
+
+// begin lists the shards and starts those that wait for no other.
+func (rd *reader) begin(ctx context.Context) error {
+	list, err := rd.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, shard := range list.Shards() {
+		s := rd.add(shard, rd.opts.From)
+		if s != nil && rd.opts.From.IsLatest() && shard.Closed {
+			s.state = readDone // whatever it holds is older than now
+		}
+	}
+	for id := range rd.only {
+		if rd.shards[id] == nil {
+			return fmt.Errorf("read shard %s of stream %s: %w", id, rd.stream.Name(), ErrShardGone)
+		}
+	}
+	rd.startReady(ctx)
+	return nil
+}
+
+func (rd *reader) list(ctx context.Context) (shardList, error) {
+	list, err := listShards(ctx, rd.api, rd.stream)
+	if err == nil {
+		rd.meter.shardsActive.Set(float64(len(list.Open())))
+		rd.meter.shardsClosed.Set(float64(len(list.Shards()) - len(list.Open())))
+	}
+	return list, err
+}
+
+// add makes a shard known. It returns nil for one that is known already or not
+// to be read.
+func (rd *reader) add(shard shardmap.Shard, from kinetrail.Position) *readShard {
+	if rd.shards[shard.ID] != nil || len(rd.only) > 0 && !rd.only[shard.ID] {
+		return nil
+	}
+	s := &readShard{Shard: shard, from: from, meter: rd.meter.shard(shard.ID)}
+	rd.shards[shard.ID] = s
+	return s
+}
+
+// startReady starts every shard whose parents are done. A parent that is not
+// known was removed by retention, or is not to be read.
+func (rd *reader) startReady(ctx context.Context) {
+	for _, s := range rd.shards {
+		if s.state != readWaiting || !rd.parentsDone(s) {
+			continue
+		}
+		s.state = readActive
+		rd.active++
+		rd.reading.Go(func() { rd.fetch(ctx, s) })
+	}
+}
+
+func (rd *reader) parentsDone(s *readShard) bool {
+	for _, id := range s.Parents() {
+		if parent := rd.shards[id]; parent != nil && parent.state != readDone {
+			return false
+		}
+	}
+	return true
+}
+
+// fetch puts the pages of one shard on their way to the loop.
+func (rd *reader) fetch(ctx context.Context, s *readShard) {
+	p := &poller{
+		api: rd.api, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, giveUp: true,
+		spans:  newSpans(&rd.opts, rd.tracer, rd.stream, "", s.ID),
+		resume: s.from, inclusive: true,
+		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter},
+	}
+	for {
+		pg, err := p.next(ctx)
+		f := fetchedPage{shard: s, page: pg, err: err}
+		if err == nil {
+			f.last = pg.end || rd.opts.StopAtTip && pg.atTip()
+			if len(pg.records) == 0 && !f.last {
+				rd.buffered.release(pg.bytes)
+				continue
+			}
+		}
+		select {
+		case rd.fetched <- f:
+		case <-ctx.Done():
+			return
+		}
+		if f.last || err != nil {
+			return
+		}
+	}
+}
+
+// take yields the records of a page, and follows the reshard at the end of a
+// shard.
+func (rd *reader) take(ctx context.Context, f fetchedPage, yield func(kinetrail.Record, error) bool) error {
+	if f.err != nil {
+		return f.err
+	}
+	if err := rd.yieldPage(ctx, f.shard.meter, f.page, yield); err != nil {
+		return err
+	}
+	if !f.last {
+		return nil
+	}
+	rd.active--
+	if !f.page.end {
+		return nil // at the tip, its children if any are not due
+	}
+	f.shard.state = readDone
+	f.shard.meter.forget()
+	if err := rd.follow(ctx, f.page); err != nil {
+		return err
+	}
+	rd.startReady(ctx)
+	return nil
+}
+
+func (rd *reader) yieldPage(ctx context.Context, m *shardMeter, pg *page, yield func(kinetrail.Record, error) bool) error {
+	defer rd.buffered.release(pg.bytes)
+	for i := range pg.records {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		var started time.Time
+		if m.on {
+			started = time.Now()
+		}
+		if !yield(pg.records[i], nil) {
+			return errLeft
+		}
+		if m.on {
+			m.processing.Observe(ctx, time.Since(started).Seconds())
+		}
+		m.done(ctx, 1, &pg.records[i])
+		m.checkpointed.Store(m.handledCount.Load())
+	}
+	return nil
+}
+
+// follow makes the children known that came out of a shard which has ended. They
+// begin at TrimHorizon. A last page that names none leaves the shard list.
+func (rd *reader) follow(ctx context.Context, last *page) error {
+	if len(rd.only) > 0 {
+		return nil
+	}
+	children, err := childrenOf(last.children)
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", rd.stream.Name(), err)
+	}
+	if len(children) == 0 {
+		list, err := rd.list(ctx)
+		if err != nil {
+			return err
+		}
+		children = list.Shards()
+	}
+	for _, child := range children {
+		if rd.add(child, kinetrail.TrimHorizon()) != nil && opensReshard(child, children) {
+			rd.meter.resharding.Add(1)
+		}
+	}
+	return nil
+}
+
+// idle decides what follows when no shard is being read: the end of the loop, or
+// another look at the shards after a while.
+func (rd *reader) idle(ctx context.Context) (done bool, err error) {
+	if rd.opts.StopAtTip || len(rd.only) > 0 {
+		return true, nil
+	}
+	if err := sleep(ctx, rd.opts.MaxPollInterval); err != nil {
+		return false, err
+	}
+	if err := rd.follow(ctx, &page{}); err != nil {
+		return false, err
+	}
+	rd.startReady(ctx)
+	return false, nil
+}

@@ -1,0 +1,205 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/lease"
+	"github.com/kinetrail/kinetrail/lease/memlease"
+)
+
+// seen collects what handlers were given.
+type seen struct {
+	mu      sync.Mutex
+	records []kinetrail.Record
+	changed chan struct{}
+}
+
+func newSeen() *seen { return &seen{changed: make(chan struct{}, 1)} }
+
+func (s *seen) handle(_ context.Context, r kinetrail.Record) error {
+	s.mu.Lock()
+	s.records = append(s.records, r)
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// data returns the data of all records seen.
+func (s *seen) data() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	var data []string
+	for _, r := range s.records {
+		data = append(data, string(r.Data))
+	}
+	return data
+}
+
+// await waits until n records were seen.
+func (s *seen) await(t *testing.T, n int) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		s.mu.Lock()
+		have := len(s.records)
+		s.mu.Unlock()
+		if have >= n {
+			return
+		}
+		select {
+		case <-s.changed:
+		case <-deadline:
+			t.Fatalf("%d records arrived after 20 s; want %d", have, n)
+		}
+	}
+}
+
+// quiet drops the log.
+func quiet(o *consumer.Options) { o.Logger = slog.New(slog.DiscardHandler) }
+
+// running is a Run in the background.
+type running struct {
+	*consumer.Consumer
+
+	cancel context.CancelCauseFunc
+	result chan error
+}
+
+// start runs a worker of the group until the test ends.
+func start(t *testing.T, client consumer.API, store lease.Store, handle consumer.Handler, opts ...func(*consumer.Options)) *running {
+	t.Helper()
+	return startWith(t, client, store, func(c *consumer.Consumer, ctx context.Context) error { return c.Run(ctx, handle) }, opts...)
+}
+
+func startWith(t *testing.T, client consumer.API, store lease.Store, run func(*consumer.Consumer, context.Context) error, opts ...func(*consumer.Options)) *running {
+	t.Helper()
+	c, err := consumer.New(client, "orders", store, append([]func(*consumer.Options){fast, quiet}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	r := &running{Consumer: c, cancel: cancel, result: make(chan error, 1)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.result <- run(c, ctx)
+	}()
+	t.Cleanup(func() {
+		cancel(errTestOver)
+		<-done
+	})
+	return r
+}
+
+var errTestOver = errors.New("the test is over")
+
+// drain drains the worker and checks that Run returns nil.
+func (r *running) drain(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := r.Drain(ctx); err != nil {
+		t.Fatalf("Drain: %v; want no error", err)
+	}
+	if err := <-r.result; err != nil {
+		t.Fatalf("Run after Drain: %v; want nil", err)
+	}
+}
+
+// rows returns the leases by shard.
+func rows(t *testing.T, store lease.Store) map[string]lease.Lease {
+	t.Helper()
+	leases, err := store.List(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	byShard := make(map[string]lease.Lease)
+	for _, l := range leases {
+		byShard[l.ShardID] = l
+	}
+	return byShard
+}
+
+func TestRunHandlesEveryRecordAndResumesBehindTheCheckpoint(t *testing.T) {
+	t.Parallel()
+	_, client := serve(t, 3)
+	store := memlease.New()
+	var want []string
+	for round := range 3 {
+		for i := range 20 {
+			d := fmt.Sprintf("r%d-%02d", round, i)
+			put(t, client, fmt.Sprintf("key-%d", i), d)
+			want = append(want, d)
+		}
+		got := newSeen()
+		worker := start(t, client, store, got.handle)
+		got.await(t, 20)
+		worker.drain(t)
+		data := got.data()
+		slices.Sort(data)
+		if !slices.Equal(data, want[20*round:]) {
+			t.Errorf("round %d handled %v; want %v", round, data, want[20*round:])
+		}
+	}
+	for id, l := range rows(t, store) {
+		if l.Owner != "" || !l.Checkpoint.IsRecord() {
+			t.Errorf("lease of shard %s after the drain: owner %q, checkpoint %v; want it free, at a record", id, l.Owner, l.Checkpoint)
+		}
+	}
+}
+
+func TestRunFollowsSplitsAndMergesWithParentsBeforeChildren(t *testing.T) {
+	t.Parallel()
+	server, client := serve(t, 1)
+	store := memlease.New()
+	got := newSeen()
+	worker := start(t, client, store, got.handle)
+	ctx := t.Context()
+	var want []string
+	n := 0
+	more := func() {
+		for range 10 {
+			d := fmt.Sprintf("%03d", n)
+			put(t, client, "one key", d)
+			want = append(want, d)
+			n++
+		}
+	}
+	more()
+	for _, shards := range []int32{2, 4, 2, 1} {
+		_, err := client.UpdateShardCount(ctx, &kinesis.UpdateShardCountInput{StreamName: aws.String("orders"), TargetShardCount: &shards, ScalingType: "UNIFORM_SCALING"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		more()
+	}
+	got.await(t, len(want))
+	worker.drain(t)
+	if data := got.data(); !slices.Equal(data, want) {
+		t.Errorf("handled %v; want %v: one key, so one order over all generations", data, want)
+	}
+	shards, err := server.Shards("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leases := rows(t, store)
+	if len(leases) != len(shards) {
+		t.Errorf("%d leases; want one for each of %d shards", len(leases), len(shards))
+	}
+}

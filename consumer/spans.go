@@ -1,0 +1,111 @@
+package consumer
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/tracecarrier/otelcarrier"
+)
+
+// spans makes the spans of one shard.
+type spans struct {
+	tracing     *tracing.Spans
+	propagator  propagation.TextMapPropagator
+	fetches     bool
+	checkpoints bool
+
+	// idle says that the tracer makes no spans, as the last record without a
+	// context has shown. It is forgotten with every page, because a program may
+	// install its tracer at any time.
+	idle atomic.Bool
+}
+
+func newSpans(o *Options, tracer trace.Tracer, stream kinetrail.Stream, group, shardID string) *spans {
+	return &spans{
+		tracing: tracing.New(tracer, stream.Name(), tracing.Config{
+			ShardID: shardID, Group: group, LinkRecords: o.LinkTraces,
+		}),
+		propagator: o.Propagator, fetches: o.FetchSpans, checkpoints: o.CheckpointSpans,
+	}
+}
+
+// span is a span or none.
+type span struct{ trace.Span }
+
+func (s span) end(err error) {
+	if s.Span != nil {
+		tracing.EndSpan(s.Span, err)
+	}
+}
+
+// process starts the span around the handler of one record, and gives the
+// handler the context the record carries.
+func (s *spans) process(ctx context.Context, r *kinetrail.Record) (context.Context, span) {
+	if r.Trace.IsZero() && s.idle.Load() && (s.propagator == nil || len(r.Headers) == 0) {
+		return ctx, span{}
+	}
+	ctx, carried := s.carried(ctx, r)
+	ctx, started := s.tracing.Process(ctx, r, carried, time.Now())
+	if !started.SpanContext().IsValid() {
+		s.idle.Store(true)
+	}
+	return ctx, span{started}
+}
+
+// carried returns the context a record carries, and ctx with its baggage.
+func (s *spans) carried(ctx context.Context, r *kinetrail.Record) (context.Context, trace.SpanContext) {
+	if s.propagator != nil && len(r.Headers) > 0 {
+		headers := otelcarrier.HeaderCarrier(r.Headers)
+		found := s.propagator.Extract(context.Background(), &headers)
+		if carried := trace.SpanContextFromContext(found); carried.IsValid() {
+			return withBaggage(ctx, baggage.FromContext(found)), carried
+		}
+	}
+	if r.Trace.IsZero() {
+		return ctx, trace.SpanContext{}
+	}
+	return otelcarrier.ContextWithBaggage(ctx, r.Trace), otelcarrier.SpanContext(r.Trace)
+}
+
+func withBaggage(ctx context.Context, b baggage.Baggage) context.Context {
+	if b.Len() == 0 {
+		return ctx
+	}
+	return baggage.ContextWithBaggage(ctx, b)
+}
+
+// processBatch starts the span around the handler of a batch.
+func (s *spans) processBatch(ctx context.Context, batch []kinetrail.Record) (context.Context, span) {
+	links, now := s.tracing.NewLinks(), time.Now()
+	for i := range batch {
+		if _, carried := s.carried(ctx, &batch[i]); carried.IsValid() {
+			links.AddRecord(&batch[i], carried, now)
+		}
+	}
+	ctx, started := s.tracing.ProcessBatch(ctx, len(batch), links)
+	return ctx, span{started}
+}
+
+// fetched records a fetch that brought Kinesis records.
+func (s *spans) fetched(ctx context.Context, started time.Time, records int) {
+	s.idle.Store(false)
+	if s.fetches {
+		s.tracing.Fetched(ctx, started, time.Now(), records)
+	}
+}
+
+// checkpoint starts the span of a write to the lease store.
+func (s *spans) checkpoint(ctx context.Context, at kinetrail.Position) (context.Context, span) {
+	if !s.checkpoints {
+		return ctx, span{}
+	}
+	ctx, started := s.tracing.Checkpoint(ctx, at)
+	return ctx, span{started}
+}
