@@ -6,13 +6,14 @@ import (
 	"github.com/kinetrail/kinetrail"
 )
 
-// The limiter's pace follows the throttles of its shard: halved by one, regained
-// in steps. Halving and adding is what lets several producers that see the same
+// The limiter's pace follows the throttles of its shard: cut down in proportion,
+// regained by addition. This is what lets several producers that see the same
 // throttles come to equal shares of a shard without talking to each other.
 const (
+	paceCut     = 0.7
 	paceFloor   = 0.02
-	paceRegain  = 0.05                   // of the full pace, each second
-	paceSettles = 500 * time.Millisecond // one overload, many throttles: halve once
+	paceRegain  = 0.1                    // of the full pace, each second
+	paceSettles = 500 * time.Millisecond // one overload, many throttles: cut once
 )
 
 // limiter is a pair of token buckets for one shard, records and bytes, that
@@ -90,6 +91,6 @@ func (l *limiter) throttled(now time.Time) {
 	l.records, l.bytes = min(l.records, 0), min(l.bytes, 0)
 	if now.Sub(l.slowedAt) >= paceSettles {
 		l.slowedAt = now
-		l.pace = max(paceFloor, l.pace/2)
+		l.pace = max(paceFloor, l.pace*paceCut)
 	}
 }

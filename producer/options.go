@@ -53,7 +53,8 @@ const (
 	// PerKey lets records of one partition key lie in the stream in the order
 	// they were put. PutRecords promises no order inside a request, so at most
 	// one Kinesis record per lane is on its way; a lane is the partition key,
-	// or the shard under ByShard. A retry after an unknown outcome can still
+	// or the shard under ByShard, where records of one key with different
+	// explicit hash keys have no order. A retry after an unknown outcome can still
 	// put a record twice. Records without a key have no order. It is the
 	// default.
 	PerKey Order = iota

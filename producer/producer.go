@@ -47,8 +47,8 @@ type Producer struct {
 	logger         *slog.Logger
 	noCarrier      sync.Once
 	waiters        sync.Pool // of chan Result; a Producer's own, as its channels are in tests with synctest
-	usesShards     bool // records have hash keys
-	listsShards    bool // and the shards they belong to are known
+	usesShards     bool      // records have hash keys
+	listsShards    bool      // and the shards they belong to are known
 	maxRecordBytes int
 
 	ctx        context.Context // of every call after New
