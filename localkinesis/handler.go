@@ -120,7 +120,7 @@ func (c *call) chooseCodec(w http.ResponseWriter, service, name string, known bo
 	switch {
 	case len(c.body) == 0:
 		if c.codec == nil {
-			c.codec = wire.JSON
+			c.codec = wire.CBOR
 		}
 		c.refuse(w, &wire.Error{Status: http.StatusBadRequest, Code: code})
 		return false

@@ -8,7 +8,7 @@ import (
 
 var getRecords = &operation{name: "GetRecords", serve: func(c *call) (any, error) {
 	in := new(wire.GetRecordsInput)
-	if !c.codec.ReadGetRecords(c.body, in) {
+	if !wire.ReadGetRecords(c.codec, c.body, in) {
 		*in = wire.GetRecordsInput{}
 		if err := c.read(in); err != nil {
 			return nil, err

@@ -15,7 +15,7 @@ var putRecord = &operation{name: "PutRecord", serve: func(c *call) (any, error) 
 		in.Reset()
 		putRecordInputs.Put(in)
 	}()
-	if !c.codec.ReadPutRecord(c.body, in) {
+	if !wire.ReadPutRecord(c.codec, c.body, in) {
 		in.Reset()
 		if err := c.read(in); err != nil {
 			return nil, err

@@ -17,7 +17,7 @@ var putRecords = &operation{name: "PutRecords", serve: func(c *call) (any, error
 		in.Reset()
 		putRecordsInputs.Put(in)
 	}()
-	if !c.codec.ReadPutRecords(c.body, in) {
+	if !wire.ReadPutRecords(c.codec, c.body, in) {
 		in.Reset()
 		if err := c.read(in); err != nil {
 			return nil, err

@@ -213,11 +213,15 @@ func tagged(t *testing.T, s *localkinesis.Server) {
 	mustSend(t, s, "AddTagsToStream", `{"StreamName":"orders","Tags":{"b":"2","a":"1"}}`)
 }
 
+// iteratorOfShard1 is a GetShardIterator, whose answer has the member that a
+// GetRecords wants.
+const iteratorOfShard1 = `{"StreamName":"orders","ShardId":"shardId-000000000001","ShardIteratorType":"TRIM_HORIZON"}`
+
 // mustSend returns the body of an answer that has to be a success.
 func mustSend(t *testing.T, s *localkinesis.Server, operation, body string) string {
 	t.Helper()
 	if operation == "GetRecords" && body == "" {
-		body = mustSend(t, s, "GetShardIterator", `{"StreamName":"orders","ShardId":"shardId-000000000001","ShardIteratorType":"TRIM_HORIZON"}`)
+		body = mustSend(t, s, "GetShardIterator", iteratorOfShard1)
 	}
 	r := send(t, s, operation, body)
 	if r.status != 200 {

@@ -1,6 +1,10 @@
 package wire
 
-import "time"
+import (
+	"time"
+
+	"github.com/kinetrail/kinetrail/localkinesis/sequence"
+)
 
 // Codec is one form of requests and answers.
 type Codec interface {
@@ -14,13 +18,8 @@ type Codec interface {
 	// newWriter starts a document at the end of dst.
 	newWriter(dst []byte) writer
 
-	// The readers of the requests that carry records. They report false, and
-	// leave the input in any state, when the body holds something unusual or
-	// invalid: then Parse, Bind and Validate have to look at it. What they
-	// fill in may share the memory of body.
-	ReadPutRecord(body []byte, in *PutRecordInput) bool
-	ReadPutRecords(body []byte, in *PutRecordsInput) bool
-	ReadGetRecords(body []byte, in *GetRecordsInput) bool
+	// newScanner begins to walk through a body.
+	newScanner(body []byte) scanner
 }
 
 // writer writes one document.
@@ -34,7 +33,7 @@ type writer interface {
 	endList()
 	text(string)
 	textBytes([]byte)
-	decimal(digits []byte) // a text that needs no escaping
+	sequenceNumber(sequence.Number)
 	number(int64)
 	flag(bool)
 	blob([]byte)
@@ -64,8 +63,11 @@ func AppendError(dst []byte, c Codec, e *Error) []byte {
 
 // CodecFor is the codec of a content type, nil when there is none.
 func CodecFor(contentType string) Codec {
-	if contentType == JSON.ContentType() {
+	switch contentType {
+	case JSON.ContentType():
 		return JSON
+	case CBOR.ContentType():
+		return CBOR
 	}
 	return nil
 }

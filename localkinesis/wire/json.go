@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/kinetrail/kinetrail/localkinesis/sequence"
 )
 
 // JSON is the form application/x-amz-json-1.1.
@@ -101,9 +103,9 @@ func (w *jsonWriter) textBytes(s []byte) {
 	w.comma = true
 }
 
-func (w *jsonWriter) decimal(digits []byte) {
+func (w *jsonWriter) sequenceNumber(n sequence.Number) {
 	w.out = append(w.out, '"')
-	w.out = append(w.out, digits...)
+	w.out = n.AppendDecimal(w.out)
 	w.out = append(w.out, '"')
 	w.comma = true
 }

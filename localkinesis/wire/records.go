@@ -6,8 +6,8 @@ import (
 	"github.com/kinetrail/kinetrail/localkinesis/sequence"
 )
 
-// PutRecordInput is the input of PutRecord. After a Codec read it, its texts
-// and data are valid as long as the body it was read from and the input.
+// PutRecordInput is the input of PutRecord. After ReadPutRecord its texts and
+// data are valid as long as the body it was read from and the input.
 type PutRecordInput struct {
 	StreamName                *string `shape:"StreamName"`
 	Data                      []byte  `shape:"Data,required"`
@@ -21,7 +21,7 @@ type PutRecordInput struct {
 	room room
 }
 
-// PutRecordsInput is the input of PutRecords. After a Codec read it, its texts
+// PutRecordsInput is the input of PutRecords. After ReadPutRecords its texts
 // and data are valid as long as the body it was read from and the input.
 type PutRecordsInput struct {
 	Records    []PutRecordsRequestEntry `shape:"RecordList,required"`
@@ -110,7 +110,7 @@ func (o *PutRecordOutput) write(w writer) {
 	w.key("ShardId")
 	w.text(o.ShardID)
 	w.key("SequenceNumber")
-	writeNumber(w, o.Number)
+	w.sequenceNumber(o.Number)
 	writeEncryption(w, o.Encrypted)
 	w.endStruct()
 }
@@ -148,7 +148,7 @@ func (o *PutRecordsOutput) write(w writer) {
 			w.text(r.ErrorMessage)
 		} else {
 			w.key("SequenceNumber")
-			writeNumber(w, r.Number)
+			w.sequenceNumber(r.Number)
 			w.key("ShardId")
 			w.text(r.ShardID)
 		}
@@ -213,7 +213,7 @@ func writeRecords(w writer, count int, record func(int) Record) {
 		w.element()
 		w.beginStruct()
 		w.key("SequenceNumber")
-		writeNumber(w, r.Number)
+		w.sequenceNumber(r.Number)
 		w.key("ApproximateArrivalTimestamp")
 		w.millis(r.ArrivedMillis)
 		w.key("Data")
@@ -224,11 +224,6 @@ func writeRecords(w writer, count int, record func(int) Record) {
 		w.endStruct()
 	}
 	w.endList()
-}
-
-func writeNumber(w writer, n sequence.Number) {
-	var digits [sequence.Digits]byte
-	w.decimal(n.AppendDecimal(digits[:0]))
 }
 
 func writeEncryption(w writer, encrypted bool) {
