@@ -58,6 +58,7 @@ type schedule struct {
 	// What is on its way.
 	underway    []*request
 	delayed     delayed
+	chance      float64   // of delays, drawn for each settled request
 	failures    int       // failed requests in a row
 	pausedUntil time.Time // after a failed request
 

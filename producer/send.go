@@ -17,21 +17,22 @@ import (
 	"github.com/kinetrail/kinetrail/internal/tracing"
 )
 
-// The delay before a record is sent again doubles from the first to the longest
-// and is drawn from the upper half of its range, so that the records of many
-// producers do not come back together.
+// The delay before a record is sent again doubles from the first to the longest.
+// Its upper half is left to chance, so that many producers do not come back
+// together; the records of one request draw the same and come back together.
 const (
 	firstDelay   = 50 * time.Millisecond
 	longestDelay = 5 * time.Second
 )
 
-// delayAfter is how long to wait after this many failures in a row.
-func delayAfter(failures int) time.Duration {
+// delayAfter is how long to wait after this many failures in a row; chance is
+// from 0 to 1.
+func delayAfter(failures int, chance float64) time.Duration {
 	delay := longestDelay
 	if shift := failures - 1; shift < 7 {
 		delay = min(longestDelay, firstDelay<<shift)
 	}
-	return delay/2 + rand.N(delay/2+1)
+	return delay/2 + time.Duration(chance*float64(delay/2))
 }
 
 // answer is what came back for a request.
@@ -96,6 +97,7 @@ func withoutRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
 // settle decides what becomes of every record of a request that was answered.
 func (s *schedule) settle(r *request, a answer, now time.Time) {
 	s.clear(r)
+	s.chance = rand.Float64()
 	if a.err != nil {
 		s.settleFailure(r, a, now)
 		return
@@ -123,10 +125,10 @@ func (s *schedule) settle(r *request, a answer, now time.Time) {
 func (s *schedule) settleFailure(r *request, a answer, now time.Time) {
 	code := codeOf(a.err)
 	if s.stopped != nil && errors.Is(a.err, context.Canceled) {
-		code = s.stopCode
+		code, a.err = s.stopCode, s.stopped
 	} else if verdictOn(code) == retry {
 		s.failures++
-		s.pausedUntil = later(s.pausedUntil, now.Add(delayAfter(s.failures)))
+		s.pausedUntil = later(s.pausedUntil, now.Add(delayAfter(s.failures, s.chance)))
 	}
 	for _, k := range r.records {
 		k.took = a.took
@@ -220,7 +222,7 @@ func (s *schedule) failed(k *kinesisRecord, code string, err error, now time.Tim
 		s.rejectRecord(k, code, err)
 		return
 	}
-	k.retryAt = now.Add(delayAfter(attempts))
+	k.retryAt = now.Add(delayAfter(attempts, s.chance))
 	if s.rules.deadline > 0 && !s.dropExpired(k, code, err, k.retryAt) {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -244,7 +245,7 @@ func (p *Producer) refresh(settings bool) {
 	p.refreshAfter = now.Add(refreshPause)
 	if err != nil {
 		p.refreshFailures++
-		p.refreshAfter = now.Add(delayAfter(p.refreshFailures))
+		p.refreshAfter = now.Add(delayAfter(p.refreshFailures, rand.Float64()))
 		p.logger.Warn("the stream's shards could not be read again", "stream", p.stream.Name(), "error", err)
 		p.schedule.judgeAgain(now)
 		return
