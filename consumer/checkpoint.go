@@ -113,9 +113,10 @@ func (t *tracker) finishAt(i int) {
 	}
 }
 
-// pass moves the position over records that were not handed on, such as a
-// container the range filter dropped. Nothing may be open behind them; while
-// something is, the position stays and is passed with what comes next.
+// pass moves the position over records that were not to be handed on, such as a
+// container the range filter dropped. Everything before them must have been
+// added. While something is open, the position stays: what is done next moves it
+// over them.
 func (t *tracker) pass(p kinetrail.Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

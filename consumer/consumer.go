@@ -48,7 +48,9 @@ type BatchHandler func(ctx context.Context, batch []kinetrail.Record) error
 
 // ShardHandler reads one shard for as long as this worker holds its lease. Nil
 // means that it is through with what the iterator gave it; an error ends Run.
-// It is called again when the lease is taken again. The ctx ends as that of a
+// When it returns before the loop over Records has ended, the lease is given
+// back and not taken again by this worker for a lease duration; when the lease is
+// taken again, it is called again. The ctx ends as that of a
 // Handler.
 type ShardHandler func(ctx context.Context, s *ShardReader) error
 
@@ -167,6 +169,9 @@ func (c *Consumer) run(ctx context.Context, deliver deliver, inFlight int) error
 	c.group = newGroup(ctx, c, deliver, inFlight)
 	c.mu.Unlock()
 	defer close(c.ended)
+	if closed(c.draining) {
+		return nil
+	}
 	return c.group.run()
 }
 
@@ -329,6 +334,9 @@ var errLeft = errors.New("the loop was left")
 func iterate(handle ShardHandler) deliver {
 	return func(t *tenure) error {
 		err := guard(func() error { return handle(t.ctx, &ShardReader{t: t}) })
+		if err == nil && !t.through && t.fetching.Err() == nil {
+			t.g.leave(t.key)
+		}
 		if err == nil || t.ctx.Err() != nil {
 			return err
 		}
@@ -342,7 +350,7 @@ func (t *tenure) yieldAll(ctx context.Context, yield func(kinetrail.Record, erro
 		select {
 		case pg, ok := <-t.pages:
 			if !ok {
-				t.through = true
+				t.through = !t.leaving.Load()
 				return t.fetchFailed
 			}
 			if err := t.yieldPage(ctx, pg, yield); err != nil {
@@ -355,12 +363,15 @@ func (t *tenure) yieldAll(ctx context.Context, yield func(kinetrail.Record, erro
 }
 
 func (t *tenure) yieldPage(ctx context.Context, pg *page, yield func(kinetrail.Record, error) bool) error {
-	defer t.settle(pg)
+	defer t.release(pg)
 	for i := range pg.records {
-		r := &pg.records[i]
+		if t.leaving.Load() {
+			return nil
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		r := &pg.records[i]
 		ticket, err := t.tracker.add(ctx, r.Position)
 		if err != nil {
 			return err
@@ -373,6 +384,9 @@ func (t *tenure) yieldPage(ctx context.Context, pg *page, yield func(kinetrail.R
 			t.meter.processing.Observe(ctx, time.Since(started).Seconds())
 		}
 		t.handled(ticket, r)
+	}
+	if len(pg.records) == 0 {
+		t.tracker.pass(pg.last)
 	}
 	return nil
 }

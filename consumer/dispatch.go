@@ -35,18 +35,23 @@ func one(handle Handler) deliver {
 
 // oneByOne handles the records of a page one after another.
 func (t *tenure) oneByOne(pg *page, handle Handler) error {
-	defer t.settle(pg)
 	for i := range pg.records {
+		if t.leaving.Load() {
+			t.release(pg)
+			return errLeft
+		}
 		r := &pg.records[i]
 		ticket, err := t.tracker.add(t.ctx, r.Position)
-		if err != nil {
-			return err
+		if err == nil {
+			err = t.handle(r, handle)
 		}
-		if err := t.handle(r, handle); err != nil {
+		if err != nil {
+			t.release(pg)
 			return err
 		}
 		t.handled(ticket, r)
 	}
+	t.settle(pg)
 	return nil
 }
 
@@ -159,7 +164,14 @@ func (t *tenure) distribute(l *lanes) error {
 func (t *tenure) distributePage(l *lanes, pg *page, left *atomic.Int64) error {
 	for i := range pg.records {
 		r := &pg.records[i]
-		ticket, err := t.tracker.add(t.ctx, r.Position)
+		var ticket uint64
+		err := l.failure()
+		if t.leaving.Load() {
+			err = errLeft
+		}
+		if err == nil {
+			ticket, err = t.tracker.add(t.ctx, r.Position)
+		}
 		if err == nil {
 			err = t.hand(l, job{r: r, ticket: ticket, left: left, pg: pg})
 		}
@@ -301,7 +313,7 @@ func guard(call func() error) (err error) {
 func batches(handle BatchHandler) deliver {
 	return func(t *tenure) error {
 		b := &batcher{t: t, handle: handle}
-		defer b.settle()
+		defer b.release()
 		return b.run()
 	}
 }
@@ -343,6 +355,9 @@ func (b *batcher) run() error {
 func (b *batcher) add(pg *page) error {
 	b.pages = append(b.pages, pg)
 	for i := range pg.records {
+		if b.t.leaving.Load() {
+			return errLeft
+		}
 		if len(b.records) > 0 && b.t.tracker.full() {
 			if err := b.deliver(); err != nil {
 				return err
@@ -409,6 +424,13 @@ func (b *batcher) settle() {
 		b.pages[i] = nil
 	}
 	b.pages = b.pages[:0]
+}
+
+// release gives back the pages of records that are not delivered.
+func (b *batcher) release() {
+	for _, pg := range b.pages {
+		b.t.release(pg)
+	}
 }
 
 // callBatch calls the handler once with a batch.

@@ -46,6 +46,7 @@ type group struct {
 	draining <-chan struct{}
 	waked    chan struct{}
 	ready    func()
+	scanned  func() // the first scan is over
 
 	observer *lease.Observer // of the scan goroutine
 	asked    map[string]time.Time
@@ -53,9 +54,10 @@ type group struct {
 	tenancy sync.WaitGroup
 
 	mu      sync.Mutex
-	tenures map[string]*tenure // by key
-	seen    []lease.Lease      // by the last scan
-	opening int                // tenures of the first scan without an iterator, and one for the scan
+	tenures map[string]*tenure   // by key
+	left    map[string]time.Time // when a ShardHandler left a shard, by key
+	seen    []lease.Lease        // by the last scan
+	opening int                  // tenures of the first scan without an iterator, and one for the scan
 }
 
 // closingTime bounds what is written to the store when a tenure ends.
@@ -71,8 +73,9 @@ func newGroup(ctx context.Context, c *Consumer, deliver deliver, inFlight int) *
 		buffered: &budget{max: c.opts.MaxBufferedBytes},
 		draining: c.draining, waked: make(chan struct{}, 1), ready: sync.OnceFunc(func() { close(c.ready) }),
 		observer: lease.NewObserver(c.opts.LeaseDuration), asked: make(map[string]time.Time),
-		tenures: make(map[string]*tenure), only: make(map[string]bool), opening: 1,
+		tenures: make(map[string]*tenure), left: make(map[string]time.Time), only: make(map[string]bool), opening: 1,
 	}
+	g.scanned = sync.OnceFunc(g.opened)
 	for _, id := range c.opts.Shards {
 		g.only[id] = true
 	}
@@ -301,7 +304,7 @@ func (g *group) scan(ctx context.Context) error {
 	p.take = append(p.take, g.mine(rows, before)...)
 	g.takeAll(ctx, p.take)
 	g.requestAll(ctx, p.request)
-	g.opened() // the scan itself
+	g.scanned()
 	return nil
 }
 
@@ -320,7 +323,7 @@ func (g *group) candidates(rows []lease.Lease, now time.Time) []candidate {
 	for _, s := range g.streams {
 		shards := s.listed()
 		for _, l := range byStream[s.id] {
-			if l.Finished() || len(g.only) > 0 && !g.only[l.ShardID] || !ready(l, byStream[s.id], shards, g.only) {
+			if l.Finished() || len(g.only) > 0 && !g.only[l.ShardID] || g.wasLeft(l.Key, now) || !ready(l, byStream[s.id], shards, g.only) {
 				continue
 			}
 			mine := l.Owner == g.worker
@@ -332,6 +335,23 @@ func (g *group) candidates(rows []lease.Lease, now time.Time) []candidate {
 		}
 	}
 	return leases
+}
+
+// wasLeft reports whether a ShardHandler left the shard a short while ago.
+func (g *group) wasLeft(key string, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	at, left := g.left[key]
+	return left && now.Sub(at) < g.opts.LeaseDuration
+}
+
+// leave notes that a ShardHandler left the shard.
+func (g *group) leave(key string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.left[key] = time.Now()
 }
 
 // mine are leases in this worker's name that it does not hold: handed over to

@@ -80,11 +80,12 @@ func (t *tenure) heal(err error) {
 	t.opts.Logger.WarnContext(ctx, "kinetrail: a deleted lease was put back", t.attrs()...)
 }
 
-// handOver gives the shard to the worker that asked for it: what is fetched is
-// handled, the position written, the lease released. When that takes too long the
-// handlers are cancelled.
+// handOver gives the shard to the worker that asked for it: the records being
+// handled are finished, the position is written, the lease released. When that
+// takes too long the handlers are cancelled.
 func (t *tenure) handOver() {
 	t.handingOver.Do(func() {
+		t.leaving.Store(true)
 		t.stopFetch()
 		t.handoverTimer = time.AfterFunc(t.opts.HandoverTimeout, func() { t.cancel(ErrDraining) })
 	})

@@ -39,6 +39,18 @@ func (s *seen) handle(_ context.Context, r kinetrail.Record) error {
 	return nil
 }
 
+// receive waits for a channel, but not for ever.
+func receive[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Minute):
+		t.Fatal("nothing happened for 10 minutes")
+		panic("unreachable")
+	}
+}
+
 // data returns the data of all records seen.
 func (s *seen) data() []string {
 	s.mu.Lock()

@@ -41,6 +41,7 @@ type tenure struct {
 	fetching  context.Context // ends with ctx, and before it to finish in peace
 	stopFetch context.CancelFunc
 
+	leaving       atomic.Bool // to the next owner, after the records at hand
 	handingOver   sync.Once
 	handoverTimer *time.Timer
 	lost          atomic.Bool
@@ -88,7 +89,7 @@ func (t *tenure) run() {
 	err := t.deliver()
 	t.stopFetch()
 	for pg := range t.pages {
-		t.settle(pg)
+		t.release(pg)
 	}
 	fetching.Wait()
 	t.meter.unqueue()
@@ -113,16 +114,11 @@ func (t *tenure) fetch() {
 			return
 		}
 		t.fetched(pg)
-		if len(pg.records) == 0 {
-			t.g.buffered.release(pg.bytes)
-			if !pg.last.IsZero() {
-				t.tracker.pass(pg.last)
-			}
-		} else {
+		if pg.kinesisRecords > 0 {
 			select {
 			case t.pages <- pg:
 			case <-t.fetching.Done():
-				t.g.buffered.release(pg.bytes)
+				t.release(pg)
 				return
 			}
 		}
@@ -201,8 +197,9 @@ func (t *tenure) conclude(err error) {
 		t.complete()
 	case err != nil && !errors.Is(err, errLeft):
 		t.stall(err)
+	case !t.through: // handed over, or the caller's code has left its loop
 	case t.tracker.wait(t.ctx, 0) != nil: // for Ack
-	case t.ended && t.through:
+	case t.ended:
 		t.complete()
 	}
 	t.giveBack()
@@ -312,10 +309,16 @@ func (t *tenure) noteHandled(n int, r *kinetrail.Record) {
 	t.lastHandled.Store(time.Now().UnixNano())
 }
 
-// settle gives back the room of a page whose records the caller's code is
-// through with.
+// release gives back the room of a page.
+func (t *tenure) release(pg *page) { t.g.buffered.release(pg.bytes) }
+
+// settle gives back the room of a page that was handled, and moves the position
+// over a page of which nothing was to be handed on.
 func (t *tenure) settle(pg *page) {
-	t.g.buffered.release(pg.bytes)
+	t.release(pg)
+	if len(pg.records) == 0 {
+		t.tracker.pass(pg.last)
+	}
 	if t.opts.CheckpointInterval == 0 && !t.opts.ManualCheckpoints && t.ctx.Err() == nil {
 		if err := t.checkpoint(t.ctx); err != nil && t.ctx.Err() == nil {
 			t.opts.Logger.WarnContext(t.ctx, "kinetrail: a checkpoint could not be written", t.attrs(slog.Any("error", err))...)
