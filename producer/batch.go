@@ -381,7 +381,7 @@ func (s *schedule) sendAgain(k *kinesisRecord) {
 // zero means never.
 func (s *schedule) wakeAt() time.Time {
 	at := s.soonest()
-	if len(s.underway) >= s.rules.concurrency {
+	if s.stopped != nil || len(s.underway) >= s.rules.concurrency {
 		return at
 	}
 	if len(s.delayed) > 0 {
@@ -396,7 +396,10 @@ func (s *schedule) wakeAt() time.Time {
 // soonest is a time not after which wakeAt is, for the changes that a new record
 // can make to it.
 func (s *schedule) soonest() time.Time {
-	if s.active.first == nil || len(s.underway) >= s.rules.concurrency {
+	switch {
+	case s.stopped != nil:
+		return time.Time{} // what is left is given up when the last request is settled
+	case s.active.first == nil, len(s.underway) >= s.rules.concurrency:
 		return s.sweepAt
 	}
 	return sooner(later(s.lingerAt, s.pausedUntil), s.sweepAt)
