@@ -87,13 +87,24 @@ type RejectedError struct {
 	Err error
 }
 
-// Error tells the code, the attempts and the cause.
+// Error tells the shard, the attempts, the code and the cause.
 func (e *RejectedError) Error() string {
-	place := ""
+	var b strings.Builder
+	b.WriteString("producer: record")
 	if e.ShardID != "" {
-		place = " for " + e.ShardID
+		b.WriteString(" for " + e.ShardID)
 	}
-	return fmt.Sprintf("producer: record%s rejected after %d attempts: %s: %v", place, e.Attempts, e.Code, e.Err)
+	if e.Attempts == 0 {
+		b.WriteString(" rejected unsent: ")
+	} else {
+		fmt.Fprintf(&b, " rejected at attempt %d: ", e.Attempts)
+	}
+	cause := fmt.Sprint(e.Err)
+	if !strings.Contains(cause, e.Code) {
+		b.WriteString(e.Code + ": ")
+	}
+	b.WriteString(cause)
+	return b.String()
 }
 
 // Unwrap returns the cause.
