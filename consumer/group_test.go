@@ -1,0 +1,530 @@
+package consumer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/lease"
+	"github.com/kinetrail/kinetrail/lease/leasetest"
+	"github.com/kinetrail/kinetrail/lease/memlease"
+)
+
+// slowStore is a store whose listing is dear: workers list every quarter of the
+// lease duration.
+type slowStore struct{ lease.Store }
+
+// shares counts the leases of each owner.
+func shares(t *testing.T, store lease.Store) map[string]int {
+	t.Helper()
+	counts := make(map[string]int)
+	for _, l := range rows(t, store) {
+		counts[l.Owner]++
+	}
+	return counts
+}
+
+func nothing(context.Context, kinetrail.Record) error { return nil }
+
+// idle makes polling rare, for tests that are about leases.
+func idle(o *consumer.Options) { o.PollInterval, o.MaxPollInterval = time.Second, time.Minute }
+
+func TestAThousandShardsSettleInSeconds(t *testing.T) {
+	t.Parallel()
+	for _, workers := range []int{1, 2, 10} {
+		for _, listing := range []string{"cheap", "dear"} {
+			for _, joined := range []string{"at once", "later"} {
+				t.Run(fmt.Sprintf("%d workers, listing is %s, joined %s", workers, listing, joined), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) { settle(t, workers, listing == "dear", joined == "later") })
+				})
+			}
+		}
+	}
+}
+
+// settle starts workers on a thousand shards and waits for fair shares.
+func settle(t *testing.T, workers int, dear, later bool) {
+	const shards = 1000
+	stream, inner := newFakeStream(shards), memlease.New()
+	store, within := lease.Store(inner), 5*time.Second
+	if dear {
+		store, within = slowStore{inner}, 30*time.Second
+	}
+	began := time.Now()
+	var group []*running
+	for i := range workers {
+		group = append(group, start(t, stream, store, nothing, idle))
+		if i == 0 && later {
+			time.Sleep(time.Minute)
+			began = time.Now()
+		}
+	}
+	for {
+		counts := shares(t, inner)
+		least, most, sum := shards, 0, 0
+		for _, w := range group {
+			n := counts[w.Worker()]
+			least, most, sum = min(least, n), max(most, n), sum+n
+		}
+		if sum == shards && most-least <= 1 {
+			break
+		}
+		if time.Since(began) > within {
+			t.Fatalf("after %v the shares are %v; want them fair within %v", time.Since(began), counts, within)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Logf("fair after %v", time.Since(began))
+}
+
+func TestAHandoverBetweenLiveWorkersIsQuickAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		listing string
+		within  time.Duration
+	}{{"cheap", 2 * time.Second}, {"dear", 10*time.Second/3 + 3500*time.Millisecond}} {
+		t.Run(tt.listing, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream, inner := newFakeStream(2), memlease.New()
+				store := lease.Store(inner)
+				if tt.listing == "dear" {
+					store = slowStore{inner}
+				}
+				got := newSeen()
+				handle := func(ctx context.Context, r kinetrail.Record) error {
+					time.Sleep(10 * time.Millisecond)
+					if err := ctx.Err(); err != nil {
+						t.Errorf("the ctx of a handler ended during a hand-over: %v", context.Cause(ctx))
+					}
+					return got.handle(ctx, r)
+				}
+				numbered(stream, 0, 2000)
+				numbered(stream, 1, 2000)
+				first := start(t, stream, store, handle)
+				time.Sleep(5 * time.Second)
+				began := time.Now()
+				second := start(t, stream, store, handle)
+				for shares(t, inner)[second.Worker()] == 0 {
+					if time.Since(began) > tt.within {
+						t.Fatalf("the second worker has no shard after %v; want one within %v", time.Since(began), tt.within)
+					}
+					time.Sleep(50 * time.Millisecond)
+				}
+				got.await(t, 4000)
+				first.drain(t)
+				second.drain(t)
+				data := got.data()
+				slices.Sort(data)
+				if n := len(slices.Compact(data)); n != 4000 || len(got.data()) != 4000 {
+					t.Errorf("%d records handled, %d of them different; want 4000, none twice", len(got.data()), n)
+				}
+			})
+		})
+	}
+}
+
+func TestTheShardsOfAKilledWorkerAreTakenAfterTheLeaseDuration(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, inner := newFakeStream(4), memlease.New()
+		network := leasetest.NewFaults(slowStore{inner})
+		killed := start(t, stream, network, nothing)
+		receive(t, killed.Ready())
+		survivor := start(t, stream, slowStore{inner}, nothing)
+		for shares(t, inner)[survivor.Worker()] < 2 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		network.Down(leasetest.ErrFault)
+		killed.cancel(errTestOver)
+		began := time.Now()
+		for shares(t, inner)[survivor.Worker()] < 4 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		// Renewed just before the kill, noticed by the next listing, taken by the
+		// first one after the duration.
+		if took := time.Since(began); took > 10*time.Second+2*2500*time.Millisecond+100*time.Millisecond {
+			t.Errorf("taken over after %v; want the lease duration and two listings", took)
+		}
+	})
+}
+
+func TestAWorkerThatIsAskedAndDoesNotAnswerLosesTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(2), memlease.New()
+		numbered(stream, 0, 1)
+		numbered(stream, 1, 1)
+		causes := make(chan error, 2)
+		start(t, stream, store, func(ctx context.Context, _ kinetrail.Record) error {
+			<-ctx.Done()
+			causes <- context.Cause(ctx)
+			return ctx.Err()
+		})
+		time.Sleep(time.Second)
+		got := newSeen()
+		start(t, stream, store, got.handle)
+		if err := receive(t, causes); !errors.Is(err, consumer.ErrDraining) {
+			t.Errorf("cause %v after 30 s; want ErrDraining", err)
+		}
+		got.await(t, 1)
+	})
+}
+
+func TestAGroupFromLatestLeavesNoGapWhenItCrashesBeforeItsFirstCheckpoint(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, inner := newFakeStream(1), memlease.New()
+		stream.put(0, "k", []byte("before"))
+		time.Sleep(time.Hour)
+		network := leasetest.NewFaults(inner)
+		first := start(t, stream, network, func(ctx context.Context, _ kinetrail.Record) error { <-ctx.Done(); return ctx.Err() }, consumer.From(kinetrail.Latest()))
+		receive(t, first.Ready())
+		stream.put(0, "k", []byte("one"))
+		time.Sleep(time.Second)
+		network.Down(leasetest.ErrFault)
+		first.cancel(errTestOver)
+		time.Sleep(time.Minute)
+		stream.put(0, "k", []byte("two"))
+
+		got := newSeen()
+		start(t, stream, inner, got.handle, consumer.From(kinetrail.Latest()))
+		got.await(t, 2)
+		if data := got.data(); !slices.Equal(data, []string{"one", "two"}) {
+			t.Errorf("after the crash %v; want what came since the group began", data)
+		}
+	})
+}
+
+func TestADeletedLeaseComesBackWhereItsOwnerWas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 5)
+		got := newSeen()
+		worker := start(t, stream, store, got.handle)
+		got.await(t, 5)
+		if err := worker.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Delete(t.Context(), rows(t, store)[shardID(0)]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		stream.put(0, "k", []byte("after"))
+		got.await(t, 6)
+		time.Sleep(time.Minute)
+		if data := got.data(); len(data) != 6 || data[5] != "after" {
+			t.Errorf("handled %v; want the record put after the deletion, and none twice", data)
+		}
+	})
+}
+
+func TestADeletedLeaseOfNobodyComesBackWithTheNextShardList(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(2), memlease.New()
+		worker := start(t, stream, store, nothing, func(o *consumer.Options) { o.Shards = []string{shardID(0)} })
+		receive(t, worker.Ready())
+		got := newSeen()
+		start(t, stream, store, got.handle)
+		numbered(stream, 1, 2)
+		got.await(t, 2)
+		l := rows(t, store)[shardID(1)]
+		taken, err := store.Take(t.Context(), l, "gone at once")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * time.Second) // the owner notices and drops it
+		if err := store.Delete(t.Context(), taken); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if _, ok := rows(t, store)[shardID(1)]; !ok {
+			t.Error("the lease is still gone after two minutes; want it created again")
+		}
+	})
+}
+
+func TestFinishedShardsAreCleanedUpWhenRetentionHasPassed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		want := numbered(stream, 0, 2)
+		stream.reshard(2, 0)
+		want = append(want, numbered(stream, 1, 1)...)
+		want = append(want, numbered(stream, 2, 1)...)
+		got := newSeen()
+		start(t, stream, store, got.handle)
+		got.await(t, len(want))
+		time.Sleep(3 * time.Minute)
+		if _, ok := rows(t, store)[shardID(0)]; !ok {
+			t.Error("the finished shard's lease is gone while the shard is listed; want it kept")
+		}
+		stream.forget(shardID(0))
+		time.Sleep(3 * time.Minute)
+		if _, ok := rows(t, store)[shardID(0)]; ok || len(rows(t, store)) != 2 {
+			t.Errorf("leases %v; want only those of the children", rows(t, store))
+		}
+	})
+}
+
+func TestAStreamCreatedAgainStopsItsShardWithATypedError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memlease.New()
+		old := newFakeStream(2)
+		numbered(old, 0, 2)
+		got := newSeen()
+		worker := start(t, old, store, got.handle)
+		got.await(t, 2)
+		worker.drain(t)
+
+		anew := newFakeStream(2)
+		anew.seq = 5000
+		numbered(anew, 0, 2)
+		want := numbered(anew, 1, 2)
+		got = newSeen()
+		worker = start(t, anew, store, got.handle)
+		got.await(t, 2)
+		time.Sleep(time.Minute)
+		if data := got.data(); !slices.Equal(data, want) {
+			t.Errorf("handled %v; want only %v of the shard without an old position", data, want)
+		}
+		stopped := worker.Status().Shards[0]
+		var failed *consumer.ShardError
+		if !errors.Is(stopped.Err, consumer.ErrUnknownPosition) || !errors.As(stopped.Err, &failed) || !stopped.Held {
+			t.Errorf("status %+v; want the shard held with ErrUnknownPosition", stopped)
+		}
+		answer := httptest.NewRecorder()
+		worker.Health().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+		if answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "does not know this position") {
+			t.Errorf("health %d %s; want 503 with the error", answer.Code, answer.Body)
+		}
+	})
+}
+
+func TestAShardThatRetentionRemovedIsFinishedAndItsChildrenRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 1)
+		got := newSeen()
+		worker := start(t, stream, store, got.handle)
+		got.await(t, 1)
+		worker.drain(t)
+		stream.reshard(2, 0)
+		numbered(stream, 1, 1)
+		gone := false
+		stream.failWith(func(op, shard string) error {
+			if gone && shard == shardID(0) {
+				return &types.ResourceNotFoundException{}
+			}
+			if op == "GetShardIterator" && shard == shardID(0) {
+				gone = true
+				go stream.forget(shardID(0)) // between the listing and the reading
+				return errors.New("connection reset by peer")
+			}
+			return nil
+		})
+		start(t, stream, store, got.handle)
+		got.await(t, 2)
+		if l := rows(t, store)[shardID(0)]; l.Key != "" && !l.Finished() {
+			t.Errorf("lease %+v; want it finished", l)
+		}
+	})
+}
+
+func TestSeveralStreamsShareAGroup(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		got := newSeen()
+		worker := start(t, stream, store, got.handle, func(o *consumer.Options) { o.Streams = []string{"payments"} })
+		receive(t, worker.Ready())
+		numbered(stream, 0, 3) // the fake serves one stream under both names
+		got.await(t, 6)
+		worker.drain(t)
+		var keys []string
+		leases, _ := store.List(t.Context())
+		for _, l := range leases {
+			keys = append(keys, l.Key)
+			if !strings.HasPrefix(l.Key, l.Stream+":") {
+				t.Errorf("lease %+v; want a key that begins with the stream", l)
+			}
+		}
+		want := []string{"123456789012:orders:1700000000:" + shardID(0), "123456789012:payments:1700000000:" + shardID(0)}
+		if !slices.Equal(keys, want) {
+			t.Errorf("keys %v; want %v", keys, want)
+		}
+		byStream := make(map[string]int)
+		for _, r := range got.records {
+			byStream[r.Stream.Name()]++
+		}
+		if byStream["orders"] != 3 || byStream["payments"] != 3 {
+			t.Errorf("records by stream %v; want 3 each", byStream)
+		}
+	})
+}
+
+func TestMaxLeasesIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(5), memlease.New()
+		worker := start(t, stream, store, nothing, func(o *consumer.Options) { o.MaxLeases = 2 })
+		receive(t, worker.Ready())
+		time.Sleep(5 * time.Minute)
+		if n := shares(t, store)[worker.Worker()]; n != 2 {
+			t.Errorf("%d leases held; want 2", n)
+		}
+	})
+}
+
+func TestASecondRunIsRefused(t *testing.T) {
+	t.Parallel()
+	c, err := consumer.New(newFakeStream(1), "orders", memlease.New(), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(t.Context(), nothing); err != nil {
+		t.Errorf("Run after Drain = %v; want nil at once", err)
+	}
+	if err := c.Run(t.Context(), nothing); !errors.Is(err, consumer.ErrUsed) {
+		t.Errorf("second Run = %v; want ErrUsed", err)
+	}
+}
+
+func TestAStreamThatDoesNotExistEndsRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(1)
+		stream.failWith(func(string, string) error { return &types.ResourceNotFoundException{} })
+		worker := start(t, stream, memlease.New(), nothing)
+		var gone *types.ResourceNotFoundException
+		if err := receive(t, worker.result); !errors.As(err, &gone) || !strings.Contains(err.Error(), "stream orders") {
+			t.Errorf("Run = %v; want the service's error and the stream's name", err)
+		}
+	})
+}
+
+func TestNewNamesEveryOptionThatCannotWork(t *testing.T) {
+	t.Parallel()
+	_, err := consumer.New(nil, "bad name!", nil, func(o *consumer.Options) {
+		o.MaxRecords, o.MaxBatch, o.PollInterval, o.LeaseDuration = 0, 0, -1, 0
+		o.From, o.StopAtTip, o.Failure.Then = kinetrail.At("1", 0), true, consumer.DeadLetter
+	})
+	for _, want := range []string{"client", "lease store", "bad name!", "MaxRecords is 0", "MaxBatch is 0", "PollInterval is -1ns", "LeaseDuration is 0s", "From is a record", "StopAtTip", "DeadLetter is nil"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New: %v; want it to mention %q", err, want)
+		}
+	}
+}
+
+func TestStatusShowsWhereEachShardIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(2), memlease.New()
+		numbered(stream, 0, 3)
+		got := newSeen()
+		worker := start(t, stream, store, got.handle)
+		if s := worker.Status(); s.Ready {
+			t.Error("ready before anything was listed")
+		}
+		got.await(t, 3)
+		time.Sleep(6 * time.Second)
+		s := worker.Status()
+		if !s.Ready || s.Draining || len(s.Shards) != 2 || s.Worker != worker.Worker() {
+			t.Fatalf("status %+v; want it ready with two shards", s)
+		}
+		want := kinetrail.At("1003", 0)
+		if sh := s.Shards[0]; !sh.Held || sh.Owner != worker.Worker() || sh.Position != want || sh.Checkpoint != want || sh.LastFetch.IsZero() || sh.LastHandled.IsZero() || sh.Err != nil {
+			t.Errorf("shard %+v; want it held, at %v", sh, want)
+		}
+		answer := httptest.NewRecorder()
+		worker.Health().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+		if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), `"position":"1003"`) {
+			t.Errorf("health %d %s; want 200 with the position", answer.Code, answer.Body)
+		}
+	})
+}
+
+// A short random life of a group: workers come, go and die while the stream is
+// resharded. Every record is handled, in the order of its shard but for what is
+// repeated after a death.
+func TestAGroupLosesNothingWhileWorkersComeAndGo(t *testing.T) {
+	t.Parallel()
+	for seed := range 5 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream, store := newFakeStream(3), memlease.New()
+				var mu sync.Mutex
+				handled := make(map[string]int)
+				handle := func(_ context.Context, r kinetrail.Record) error {
+					mu.Lock()
+					defer mu.Unlock()
+					handled[string(r.Data)]++
+					return nil
+				}
+				n := 0
+				feed := func(shards ...int) {
+					for range 20 {
+						for _, s := range shards {
+							stream.put(s, "k", []byte(fmt.Sprint(n)))
+							n++
+						}
+					}
+				}
+				var group []*running
+				var networks []*leasetest.Faults
+				join := func() {
+					network := leasetest.NewFaults(store)
+					networks = append(networks, network)
+					group = append(group, start(t, stream, network, handle, func(o *consumer.Options) { o.CheckpointInterval = time.Second }))
+				}
+				join()
+				join()
+				feed(0, 1, 2)
+				time.Sleep(time.Duration(seed) * 700 * time.Millisecond)
+				stream.reshard(2, 0)
+				feed(1, 2, 3, 4)
+				networks[0].Down(leasetest.ErrFault) // killed
+				group[0].cancel(errTestOver)
+				join()
+				time.Sleep(time.Duration(seed) * 900 * time.Millisecond)
+				stream.reshard(1, 1, 2)
+				feed(3, 4, 5)
+				networks[1].Down(leasetest.ErrFault) // a long outage of the store
+				time.Sleep(20 * time.Second)
+				networks[1].Up()
+				feed(3, 4, 5)
+				group[2].drain(t)
+				join()
+				time.Sleep(time.Minute)
+				mu.Lock()
+				defer mu.Unlock()
+				for i := range n {
+					if handled[fmt.Sprint(i)] == 0 {
+						t.Errorf("record %d was never handled", i)
+					}
+				}
+			})
+		})
+	}
+}
