@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func cborNode(name string, node any) any {
 			return data
 		}
 	case float64:
-		if name == "Timestamp" {
+		if strings.HasSuffix(name, "Timestamp") {
 			return cbor.Tag{Number: 1, Content: int64(v * 1000)}
 		}
 		if v == math.Trunc(v) {
@@ -91,7 +92,7 @@ func jsonNode(node any) any {
 func asCBOR(r *http.Request) { r.Header.Set("Content-Type", "application/x-amz-cbor-1.1") }
 
 // opaque are the texts that differ from server to server.
-var opaque = regexp.MustCompile(`"AAAAAAAAAA[^"]*"`)
+var opaque = regexp.MustCompile(`"AAAAAAAAAA[^"]*"|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 func TestBothCodecsGiveTheSameAnswers(t *testing.T) {
 	t.Parallel()
@@ -101,17 +102,14 @@ func TestBothCodecsGiveTheSameAnswers(t *testing.T) {
 			// Two servers at the same instant, one spoken to in each codec.
 			var servers [2]*localkinesis.Server
 			for i := range servers {
-				servers[i] = inProcess(t)
-				servers[i].Clock().Freeze()
-				servers[i].Clock().Set(at(t, "2023-11-14T09:31:26Z"))
-				mustSend(t, servers[i], "CreateStream", `{"StreamName":"orders","ShardCount":2}`)
+				servers[i] = tabled(t)
 				if c.prepare != nil {
 					c.prepare(t, servers[i])
 				}
 			}
 			compare := func(operation, body string) {
 				t.Helper()
-				bodies := [2]string{body, body}
+				bodies := [2]string{prepared(t, servers[0], body), prepared(t, servers[1], body)}
 				if operation == "GetRecords" && body == "" {
 					for i, s := range servers {
 						bodies[i] = mustSend(t, s, "GetShardIterator", iteratorOfShard1)
@@ -127,7 +125,9 @@ func TestBothCodecsGiveTheSameAnswers(t *testing.T) {
 					t.Errorf("%s %s: headers in CBOR %v; in JSON %v", operation, body, inCBOR.header, inJSON.header)
 				}
 			}
-			compare(c.operation, c.invalid)
+			if c.invalid != "" {
+				compare(c.operation, c.invalid)
+			}
 			if c.missing != "" {
 				compare(c.operation, c.missing)
 			}

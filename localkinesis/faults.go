@@ -3,7 +3,6 @@ package localkinesis
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/kinetrail/kinetrail/localkinesis/fault"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
@@ -24,8 +23,7 @@ func (ref *streamRef) aim(*call) aim {
 	case ref.StreamName != nil:
 		return aim{stream: *ref.StreamName}
 	case ref.StreamARN != nil:
-		_, name, _ := strings.Cut(*ref.StreamARN, "/")
-		return aim{stream: name}
+		return aim{stream: streamNameIn(*ref.StreamARN)}
 	}
 	return aim{}
 }

@@ -41,6 +41,9 @@ var createStream = define("CreateStream", func(c *call, in *createStreamInput) (
 	default:
 		create.Shards = int(*in.ShardCount)
 	}
+	if in.WarmThroughputMiBps != nil {
+		create.WarmMiBps = int(*in.WarmThroughputMiBps)
+	}
 	if in.MaxRecordSizeInKiB != nil {
 		create.MaxRecordBytes = int(*in.MaxRecordSizeInKiB) << 10
 	}

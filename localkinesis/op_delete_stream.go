@@ -10,5 +10,5 @@ var deleteStream = define("DeleteStream", func(c *call, in *deleteStreamInput) (
 	if err != nil {
 		return nil, err
 	}
-	return nil, stream.Delete()
+	return nil, stream.Delete(wants(in.EnforceConsumerDeletion))
 })

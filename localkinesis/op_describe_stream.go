@@ -69,7 +69,7 @@ var describeStream = define("DescribeStream", func(c *call, in *describeStreamIn
 		HasMoreShards:           more,
 		RetentionPeriodHours:    int(stream.Retention() / time.Hour),
 		StreamCreationTimestamp: stream.Created,
-		EnhancedMonitoring:      []enhancedMetrics{{ShardLevelMetrics: []string{}}},
+		EnhancedMonitoring:      enhancedMonitoring(stream),
 	}}
 	out.StreamDescription.EncryptionType, out.StreamDescription.KeyId = encryptionOf(stream)
 	return out, nil
@@ -149,6 +149,11 @@ func modeOf(stream *state.Stream) modeDetails {
 		return modeDetails{StreamMode: modeOnDemand}
 	}
 	return modeDetails{StreamMode: modeProvisioned}
+}
+
+// enhancedMonitoring is always a list of one.
+func enhancedMonitoring(stream *state.Stream) []enhancedMetrics {
+	return []enhancedMetrics{{ShardLevelMetrics: append([]string{}, stream.Metrics()...)}}
 }
 
 func encryptionOf(stream *state.Stream) (encryptionType string, keyID *string) {

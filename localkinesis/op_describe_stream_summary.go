@@ -22,6 +22,8 @@ type streamDescriptionSummary struct {
 	KeyId                      *string
 	OpenShardCount             int
 	ConsumerCount              int
+	ChannelCount               int
+	WarmThroughput             *warmThroughput
 	MaxRecordSizeInKiB         int
 	RecordDistributionStrategy *string
 }
@@ -38,7 +40,9 @@ var describeStreamSummary = define("DescribeStreamSummary", func(c *call, in *de
 		StreamModeDetails:       modeOf(stream),
 		RetentionPeriodHours:    int(stream.Retention() / time.Hour),
 		StreamCreationTimestamp: stream.Created,
-		EnhancedMonitoring:      []enhancedMetrics{{ShardLevelMetrics: []string{}}},
+		EnhancedMonitoring:      enhancedMonitoring(stream),
+		ConsumerCount:           len(stream.Consumers()),
+		ChannelCount:            stream.ChannelCount(),
 		OpenShardCount:          len(stream.OpenShards()),
 		MaxRecordSizeInKiB:      stream.MaxRecordBytes() >> 10,
 	}}
@@ -50,6 +54,7 @@ var describeStreamSummary = define("DescribeStreamSummary", func(c *call, in *de
 			strategy = distributeAuto
 		}
 		summary.RecordDistributionStrategy = &strategy
+		summary.WarmThroughput = warmThroughputOf(stream)
 	}
 	return out, nil
 })

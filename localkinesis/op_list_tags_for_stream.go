@@ -1,9 +1,6 @@
 package localkinesis
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 type listTagsForStreamInput struct {
 	streamRef
@@ -16,11 +13,6 @@ type listTagsForStreamOutput struct {
 	HasMoreTags bool
 }
 
-type tag struct {
-	Key   string
-	Value string
-}
-
 // listedTags is the default page of ListTagsForStream, and the most tags a
 // stream can have.
 const listedTags = 50
@@ -30,18 +22,12 @@ var listTagsForStream = define("ListTagsForStream", func(c *call, in *listTagsFo
 	if err != nil {
 		return nil, err
 	}
-	tags := stream.Tags()
-	limit := limitOr(in.Limit, listedTags)
-	out := &listTagsForStreamOutput{Tags: []tag{}}
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		if in.ExclusiveStartTagKey != nil && key <= *in.ExclusiveStartTagKey {
-			continue
-		}
-		if len(out.Tags) == limit {
-			out.HasMoreTags = true
-			break
-		}
-		out.Tags = append(out.Tags, tag{Key: key, Value: tags[key]})
+	out := &listTagsForStreamOutput{Tags: sortedTags(stream.Tags())}
+	if after := in.ExclusiveStartTagKey; after != nil {
+		out.Tags = slices.DeleteFunc(out.Tags, func(t tag) bool { return t.Key <= *after })
+	}
+	if limit := limitOr(in.Limit, listedTags); len(out.Tags) > limit {
+		out.Tags, out.HasMoreTags = out.Tags[:limit], true
 	}
 	return out, nil
 })

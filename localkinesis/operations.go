@@ -1,9 +1,6 @@
 package localkinesis
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/kinetrail/kinetrail/localkinesis/state"
 	"github.com/kinetrail/kinetrail/localkinesis/wire"
 )
@@ -18,21 +15,49 @@ type operation struct {
 // operations are those the server has, by name.
 var operations = byName(
 	addTagsToStream,
+	createChannel,
 	createStream,
+	decreaseStreamRetentionPeriod,
+	deleteChannel,
+	deleteResourcePolicy,
 	deleteStream,
+	deregisterStreamConsumer,
+	describeAccountSettings,
+	describeChannel,
+	describeLimits,
 	describeStream,
+	describeStreamConsumer,
 	describeStreamSummary,
+	disableEnhancedMonitoring,
+	enableEnhancedMonitoring,
 	getRecords,
+	getResourcePolicy,
 	getShardIterator,
+	increaseStreamRetentionPeriod,
+	listChannels,
 	listShards,
+	listStreamConsumers,
 	listStreams,
+	listTagsForResource,
 	listTagsForStream,
 	mergeShards,
 	putRecord,
 	putRecords,
+	putResourcePolicy,
+	registerStreamConsumer,
 	removeTagsFromStream,
 	splitShard,
+	startStreamEncryption,
+	stopStreamEncryption,
+	tagResource,
+	untagResource,
+	updateAccountSettings,
+	updateChannel,
+	updateMaxRecordSize,
 	updateShardCount,
+	updateStreamMode,
+	updateStreamRecordDistributionStrategy,
+	updateStreamWarmThroughput,
 )
 
 func byName(list ...*operation) map[string]*operation {
@@ -90,23 +115,13 @@ func (c *call) stream(ref streamRef) (*state.Stream, error) {
 }
 
 // streamByARN is the stream of an ARN, arn:aws:kinesis:eu-west-1:000000000000:stream/orders.
-func (c *call) streamByARN(arn string) (*state.Stream, error) {
-	parts := strings.SplitN(arn, ":", 6)
-	name, ok := "", false
-	if len(parts) == 6 {
-		name, ok = strings.CutPrefix(parts[5], "stream/")
-	}
-	if !ok {
-		return nil, wire.Refuse(state.InvalidArgument, "Invalid StreamARN %s.", arn)
-	}
-	if parts[4] != c.server.options.Account {
-		return nil, wire.Refuse(state.ResourceNotFound, "Stream %s under account %s not found.", name, parts[4])
-	}
-	region, err := c.server.region(parts[3])
+func (c *call) streamByARN(text string) (*state.Stream, error) {
+	a, err := c.parseARN(text)
 	if err != nil {
-		return nil, fmt.Errorf("open region %s: %w", parts[3], err)
+		return nil, err
 	}
-	return region.Stream(name)
+	stream, _, err := a.streamAndConsumer()
+	return stream, err
 }
 
 // limitOr is a page size: what was asked for, or the operation's default.

@@ -51,7 +51,7 @@ func (a *Account) Region(name string) (region *Region, first bool) {
 	}
 	// The name may lie in a buffer that is used again.
 	name = strings.Clone(name)
-	region = &Region{account: a, Name: name, streams: make(map[string]*Stream)}
+	region = &Region{account: a, Name: name, streams: make(map[string]*Stream), channels: make(map[string]*Channel)}
 	a.regions[name] = region
 	return region, true
 }
@@ -74,8 +74,12 @@ type Region struct {
 
 	account *Account
 
-	mu      sync.RWMutex
-	streams map[string]*Stream
+	mu       sync.RWMutex
+	streams  map[string]*Stream
+	channels map[string]*Channel
+
+	committed sync.Mutex
+	billing   Commitment
 }
 
 // Partition is the AWS partition of the region, as ARNs name it.
@@ -97,6 +101,7 @@ type CreateStream struct {
 	Tags           map[string]string
 	MaxRecordBytes int // 0 is the service's default of 1 MiB
 	AutoDistribute bool
+	WarmMiBps      int
 }
 
 // onDemandShards is how many shards a new on-demand stream has (developer
@@ -114,6 +119,12 @@ func (r *Region) CreateStream(c CreateStream) error {
 	}
 	if c.OnDemand {
 		c.Shards = onDemandShards
+	}
+	if err := checkTags(c.Tags); err != nil {
+		return err
+	}
+	if err := r.allowWarmThroughput(c.Name, c.OnDemand, c.WarmMiBps); err != nil {
+		return err
 	}
 	if err := r.allowShards(now, c.Shards); err != nil {
 		return err

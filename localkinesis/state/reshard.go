@@ -29,6 +29,9 @@ func (s *Stream) Split(id string, start shardmap.HashKey) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.mustBeProvisioned(); err != nil {
+		return err
+	}
 	if start.Compare(shard.Range.Start.Next()) <= 0 || start.Compare(shard.Range.End) >= 0 {
 		return refuse(InvalidArgument, "NewStartingHashKey %s used in SplitShard() on shard %s in stream %s under account %s "+
 			"is not both greater than one plus the shard's StartingHashKey %s and less than the shard's EndingHashKey %s.",
@@ -58,6 +61,9 @@ func (s *Stream) Merge(id, adjacentID string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.mustBeProvisioned(); err != nil {
+		return err
+	}
 	if !shard.Range.AdjacentTo(adjacent.Range) || !shard.isOpen() || !adjacent.isOpen() {
 		return refuse(InvalidArgument, "Shards %s and %s in stream %s under account %s are not an adjacent pair of shards eligible for merging",
 			shard.ID, adjacent.ID, s.Name, s.region.account.ID)
@@ -83,8 +89,8 @@ func (s *Stream) UpdateShardCount(target int) (before int, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.onDemand {
-		return 0, refuse(Validation, "Request is invalid. Stream %s under account %s is in On-Demand mode.", s.Name, s.region.account.ID)
+	if err := s.mustBeProvisioned(); err != nil {
+		return 0, err
 	}
 	if err := s.mustBeActive(); err != nil {
 		return 0, err
@@ -92,6 +98,15 @@ func (s *Stream) UpdateShardCount(target int) (before int, err error) {
 	before = len(s.OpenShards())
 	s.reshard(func(r *resharding) { r.uniform(target) })
 	return before, nil
+}
+
+// mustBeProvisioned refuses a reshard of a stream that scales itself. s.mu is
+// held.
+func (s *Stream) mustBeProvisioned() error {
+	if s.onDemand {
+		return refuse(Validation, "Request is invalid. Stream %s under account %s is in On-Demand mode.", s.Name, s.region.account.ID)
+	}
+	return nil
 }
 
 func (s *Stream) allowShards(additional int) error {
@@ -103,7 +118,7 @@ func (s *Stream) allowShards(additional int) error {
 // reshard changes the layout once the delay of an update is over. Until then
 // records go to the old shards. s.mu is held.
 func (s *Stream) reshard(steps func(*resharding)) {
-	s.later(s.region.account.Clock.Now(), Updating, s.region.account.UpdateDelay, func(now time.Time) {
+	s.update(s.region.account.Clock.Now(), func(now time.Time) {
 		r := newResharding(s.layout.Load(), now.Unix())
 		steps(r)
 		r.publish(s)

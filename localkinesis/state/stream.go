@@ -36,34 +36,38 @@ type Stream struct {
 	Name    string
 	Created time.Time // whole seconds
 
+	resource
+
 	region *Region
 	layout atomic.Pointer[layout]
 	due    atomic.Int64 // when the pending change happens, in Unix nanoseconds; 0 when none is
 	turn   atomic.Uint64
 
 	retention      atomic.Int64 // nanoseconds
+	expired        atomic.Int64 // what arrived before, in Unix milliseconds, has expired for good
 	maxRecordBytes atomic.Int64
 	autoDistribute atomic.Bool
 	encrypted      atomic.Bool
 
-	mu       sync.Mutex
-	status   Status
-	change   func(now time.Time) // the pending change
-	onDemand bool
-	tags     map[string]string
-	keyID    string
+	mu        sync.Mutex
+	status    Status
+	change    func(now time.Time) // the pending change
+	onDemand  bool
+	keyID     string
+	warmMiBps int
+	metrics   []string // of enhanced monitoring
+	consumers map[string]*Consumer
 }
 
 func newStream(r *Region, c CreateStream, now time.Time) *Stream {
 	s := &Stream{
-		Name:     c.Name,
-		Created:  now.Truncate(time.Second),
-		region:   r,
-		onDemand: c.OnDemand,
-		tags:     maps.Clone(c.Tags),
-	}
-	if s.tags == nil {
-		s.tags = make(map[string]string)
+		Name:      c.Name,
+		Created:   now.Truncate(time.Second),
+		region:    r,
+		onDemand:  c.OnDemand,
+		warmMiBps: c.WarmMiBps,
+		resource:  resource{tags: maps.Clone(c.Tags)},
+		consumers: make(map[string]*Consumer),
 	}
 	s.retention.Store(int64(kinetrail.DefaultRetention))
 	s.maxRecordBytes.Store(int64(c.MaxRecordBytes))
@@ -163,7 +167,7 @@ func (s *Stream) MaxRecordBytes() int { return int(s.maxRecordBytes.Load()) }
 // horizon is the arrival, in Unix milliseconds, before which a record has
 // expired.
 func (s *Stream) horizon(now time.Time) int64 {
-	return now.Add(-s.Retention()).UnixMilli()
+	return max(now.Add(-s.Retention()).UnixMilli(), s.expired.Load())
 }
 
 // Shards returns the shards that have not expired, by index.
@@ -281,37 +285,161 @@ func (s *Stream) Read(shard *Shard, dst []Record, from uint64, limit int) Page {
 	return shard.Read(dst, from, limit, s.horizon(now), now.UnixMilli())
 }
 
-// Tags returns a copy of the stream's tags.
-func (s *Stream) Tags() map[string]string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.tags)
+// The bounds of the retention period (IncreaseStreamRetentionPeriod).
+const (
+	minRetentionHours = int64(kinetrail.DefaultRetention / time.Hour)
+	maxRetentionHours = int64(kinetrail.MaxRetention / time.Hour)
+)
+
+// IncreaseRetention keeps records longer from now on. What has expired does
+// not come back.
+func (s *Stream) IncreaseRetention(hours int64) error {
+	switch before := int64(s.Retention() / time.Hour); {
+	case hours > maxRetentionHours:
+		return refuse(InvalidArgument, "Maximum allowed retention period is %d hours. Requested retention period (%d hours) is too long.", maxRetentionHours, hours)
+	case hours < before:
+		return refuse(InvalidArgument, "Requested retention period (%d hours) for stream %s can not be shorter than existing retention period (%d hours). Use DecreaseRetentionPeriod API.",
+			hours, s.Name, before)
+	}
+	return s.setRetention(hours)
 }
 
-// maxTags is how many tags a stream can have (AddTagsToStream).
-const maxTags = 50
+// DecreaseRetention keeps records for a shorter time; older ones expire at
+// once.
+func (s *Stream) DecreaseRetention(hours int64) error {
+	switch before := int64(s.Retention() / time.Hour); {
+	case hours < minRetentionHours:
+		return refuse(InvalidArgument, "Minimum allowed retention period is %d hours. Requested retention period (%d hours) is too short.", minRetentionHours, hours)
+	case hours > before:
+		return refuse(InvalidArgument, "Requested retention period (%d hours) for stream %s can not be longer than existing retention period (%d hours). Use IncreaseRetentionPeriod API.",
+			hours, s.Name, before)
+	}
+	return s.setRetention(hours)
+}
 
-// AddTags sets tags; a tag that exists gets the new value.
-func (s *Stream) AddTags(tags map[string]string) error {
+func (s *Stream) setRetention(hours int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	merged := maps.Clone(s.tags)
-	maps.Copy(merged, tags)
-	if len(merged) > maxTags {
-		return refuse(InvalidArgument, "Failed to add tags to stream %s under account %s because a given stream cannot have more than %d tags associated with it.",
-			s.Name, s.region.account.ID, maxTags)
+	if err := s.mustBeActive(); err != nil {
+		return err
 	}
-	s.tags = merged
+	now := s.region.account.Clock.Now()
+	s.update(now, func(now time.Time) {
+		s.expired.Store(s.horizon(now))
+		s.retention.Store(int64(time.Duration(hours) * time.Hour))
+	})
 	return nil
 }
 
-// RemoveTags removes tags; one that does not exist is no error.
-func (s *Stream) RemoveTags(keys []string) {
+// update makes a change after the delay of updates. s.mu is held.
+func (s *Stream) update(now time.Time, change func(now time.Time)) {
+	s.later(now, Updating, s.region.account.UpdateDelay, change)
+}
+
+// SetEncryption encrypts new records with a key, or no longer when it is
+// empty.
+func (s *Stream) SetEncryption(keyID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, key := range keys {
-		delete(s.tags, key)
+	if err := s.mustBeActive(); err != nil {
+		return err
 	}
+	s.update(s.region.account.Clock.Now(), func(time.Time) {
+		s.keyID = keyID
+		s.encrypted.Store(keyID != "")
+	})
+	return nil
+}
+
+// SetMode changes the capacity mode. The shards stay as they are.
+func (s *Stream) SetMode(onDemand bool, warmMiBps int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mustBeActive(); err != nil {
+		return err
+	}
+	if err := s.region.allowWarmThroughput(s.Name, onDemand, warmMiBps); err != nil {
+		return err
+	}
+	s.update(s.region.account.Clock.Now(), func(time.Time) {
+		s.onDemand = onDemand
+		s.warmMiBps = warmMiBps
+		if !onDemand {
+			s.autoDistribute.Store(false)
+		}
+	})
+	return nil
+}
+
+// SetWarmThroughput changes what an on-demand stream is ready to take.
+func (s *Stream) SetWarmThroughput(warmMiBps int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mustBeActive(); err != nil {
+		return err
+	}
+	if !s.onDemand {
+		return refuse(Validation, "Request is invalid. Stream %s under account %s is in Provisioned mode.", s.Name, s.region.account.ID)
+	}
+	if err := s.region.allowWarmThroughput(s.Name, true, warmMiBps); err != nil {
+		return err
+	}
+	s.update(s.region.account.Clock.Now(), func(time.Time) { s.warmMiBps = warmMiBps })
+	return nil
+}
+
+// WarmThroughput is what an on-demand stream is ready to take, in MiB/s.
+func (s *Stream) WarmThroughput() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.warmMiBps
+}
+
+// SetMaxRecordBytes changes the size a record may have.
+func (s *Stream) SetMaxRecordBytes(n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mustBeActive(); err != nil {
+		return err
+	}
+	s.update(s.region.account.Clock.Now(), func(time.Time) { s.maxRecordBytes.Store(int64(n)) })
+	return nil
+}
+
+// SetAutoDistribute lets the stream spread new records itself, at once.
+func (s *Stream) SetAutoDistribute(auto bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if auto && !s.onDemand {
+		return refuse(InvalidArgument, "RecordDistributionStrategy AUTO is only supported for on-demand streams. Stream %s under account %s is in Provisioned mode.",
+			s.Name, s.region.account.ID)
+	}
+	s.autoDistribute.Store(auto)
+	return nil
+}
+
+// Metrics are the shard-level metrics of enhanced monitoring.
+func (s *Stream) Metrics() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.metrics)
+}
+
+// ChangeMetrics adds shard-level metrics to those of enhanced monitoring or
+// removes them, and returns those before and after.
+func (s *Stream) ChangeMetrics(add, remove []string) (before, after []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before = s.metrics
+	after = slices.Clone(before)
+	for _, m := range add {
+		if !slices.Contains(after, m) {
+			after = append(after, m)
+		}
+	}
+	after = slices.DeleteFunc(after, func(m string) bool { return slices.Contains(remove, m) })
+	s.metrics = after
+	return before, slices.Clone(after)
 }
 
 // Encrypted reports whether new records are stored encrypted.
@@ -322,11 +450,21 @@ func (s *Stream) AutoDistribute() bool { return s.autoDistribute.Load() }
 
 // Horizon is the arrival before which a record has expired.
 func (s *Stream) Horizon() time.Time {
-	return s.region.account.Clock.Now().Add(-s.Retention())
+	return time.UnixMilli(s.horizon(s.region.account.Clock.Now()))
 }
 
-// Delete removes the stream with its records.
-func (s *Stream) Delete() error { return s.region.deleteStream(s) }
+// Delete removes the stream with its records. Consumers are in the way unless
+// they may be removed, too; channels always are.
+func (s *Stream) Delete(withConsumers bool) error {
+	if n := len(s.Consumers()); n > 0 && !withConsumers {
+		return refuse(ResourceInUse, "Stream %s under account %s has %d registered consumers. Deregister them, or set EnforceConsumerDeletion.",
+			s.Name, s.region.account.ID, n)
+	}
+	if n := s.ChannelCount(); n > 0 {
+		return refuse(ResourceInUse, "Stream %s under account %s has %d channels. Delete them first.", s.Name, s.region.account.ID, n)
+	}
+	return s.region.deleteStream(s)
+}
 
 // MustTakeRecords refuses records while the stream is being made or deleted.
 func (s *Stream) MustTakeRecords() error {

@@ -10,6 +10,7 @@ type Shape struct {
 	pattern              string
 	enum                 []string
 	member               *Shape // lengths of a list's texts
+	elements             *Shape // values of a list's texts
 	key, value           *Shape // lengths of a map's texts
 
 	whole *regexp.Regexp // pattern over the whole text
@@ -40,7 +41,7 @@ var shapes = compile(map[string]*Shape{
 	"Limit":             number(1, 10000),
 	"TagLimit":          number(1, 50),
 	"RecordList":        {minLength: 1, maxLength: 500},
-	"MetricsNameList":   {minLength: 1, maxLength: 7},
+	"MetricsNameList":   {minLength: 1, maxLength: 7, elements: oneOf("IncomingBytes", "IncomingRecords", "OutgoingBytes", "OutgoingRecords", "WriteProvisionedThroughputExceeded", "ReadProvisionedThroughputExceeded", "IteratorAgeMilliseconds", "ALL")},
 	"MaxRecordSize":     number(1024, 10240),
 	"ShardIteratorType": oneOf("AFTER_SEQUENCE_NUMBER", "LATEST", "AT_TIMESTAMP", "AT_SEQUENCE_NUMBER", "TRIM_HORIZON"),
 	"ShardFilterType":   oneOf("AFTER_SHARD_ID", "AT_TRIM_HORIZON", "FROM_TRIM_HORIZON", "AT_LATEST", "AT_TIMESTAMP", "FROM_TIMESTAMP"),
@@ -48,6 +49,20 @@ var shapes = compile(map[string]*Shape{
 	"ScalingType":       oneOf("UNIFORM_SCALING"),
 	"StreamMode":        oneOf("PROVISIONED", "ON_DEMAND"),
 	"Distribution":      oneOf("AUTO", "USER_PARTITION_KEY"),
+
+	"ResourceName":       text(1, 128, `[a-zA-Z0-9_.-]+`),
+	"ARN":                text(1, 2048, `arn:aws.*:.*`),
+	"Policy":             {},
+	"BillingStatus":      oneOf("ENABLED", "DISABLED"),
+	"ChannelEncryption":  oneOf("KMS"),
+	"RecordFormat":       oneOf("GSR_JSON", "JSON", "STRING", "BYTE_ARRAY"),
+	"S3Compression":      oneOf("NONE", "GZIP", "ZSTD"),
+	"S3StorageClass":     oneOf("STANDARD", "INTELLIGENT_TIERING", "GLACIER_IR"),
+	"TableCompression":   oneOf("NONE", "ZSTD", "SNAPPY"),
+	"PartitionTransform": oneOf("TIME_HOUR"),
+	"OneElement":         {minLength: 1, maxLength: 1},
+	"SomeElements":       {minLength: 1, maxLength: 100},
+	"Text":               text(1, 2048, ""),
 
 	// Required members of which nothing more is asked.
 	"Structure": {},

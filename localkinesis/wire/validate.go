@@ -104,6 +104,8 @@ func (c *complaints) checkShape(path string, v reflect.Value, s *Shape) {
 		c.add(path, v, "Member must satisfy regular expression pattern: %s", s.pattern)
 	}
 	switch {
+	case s.elements != nil:
+		c.checkEnum(path, v, s.elements)
 	case s.member != nil:
 		if !everyLength(v.Interface().([]string), s.member) {
 			c.add(path, v, "Member must satisfy constraint: %s", s.member.lengths())

@@ -1,0 +1,14 @@
+package localkinesis
+
+type deregisterStreamConsumerInput struct {
+	consumerRef
+}
+
+var deregisterStreamConsumer = define("DeregisterStreamConsumer", func(c *call, in *deregisterStreamConsumerInput) (any, error) {
+	found, err := c.consumer(in.consumerRef)
+	if err != nil {
+		return nil, err
+	}
+	found.Deregister()
+	return nil, nil
+})
