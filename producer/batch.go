@@ -30,6 +30,10 @@ type rules struct {
 	shardShare     float64
 }
 
+// fullLingers is the part of the linger that a full container waits for others
+// to fill up: one in so many. A request for each would cost more than its bytes.
+const fullLingers = 10
+
 // schedule decides what goes into the next request and when. It starts no
 // goroutine and reads no clock; the Producer guards it.
 //
@@ -120,8 +124,12 @@ func (s *schedule) update(l *lane) {
 	change.subtract(l.offer)
 	l.offer = fresh
 	t.offered.add(change)
-	if !t.held {
-		s.offered.add(change)
+	if t.held {
+		return
+	}
+	s.offered.add(change)
+	if change.full > 0 {
+		s.lingerUntil(s.patience(l))
 	}
 }
 
@@ -160,6 +168,9 @@ func (s *schedule) patience(l *lane) time.Time {
 	first := l.waiting.first
 	if s.hurry != nil && first.epoch.number <= s.hurry.number {
 		return first.putAt
+	}
+	if l.offer.full > 0 {
+		return first.putAt.Add(s.rules.linger / fullLingers)
 	}
 	return first.putAt.Add(s.rules.linger)
 }
@@ -212,9 +223,10 @@ func (s *schedule) due(now time.Time) (due, everything bool) {
 	case s.offered.records >= s.rules.requestRecords || s.offered.bytes >= min(worthRequest, s.rules.requestBytes):
 		return true, false
 	}
-	// Nothing is gained by keeping a full container while nothing else is on
-	// its way; while something is, others fill up.
-	return s.offered.full > 0 && len(s.underway) == 0, false
+	// When every container is full, none gains by waiting; lanes that are not
+	// exclusive make more of them while a request is on its way.
+	allFull := s.offered.full > 0 && s.offered.full == s.active.count
+	return allFull && (s.rules.lanes || len(s.underway) == 0), false
 }
 
 // next makes the next request, or returns nil if none is due.

@@ -131,7 +131,7 @@ func (p *Producer) newEpoch() *epoch {
 	e := p.epoch
 	p.epoch = &epoch{number: e.number + 1, done: make(chan struct{})}
 	e.next = p.epoch
-	p.schedule.rush(e, time.Now())
+	p.schedule.rush(e, p.now())
 	p.closeEpochs()
 	return e
 }

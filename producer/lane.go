@@ -154,6 +154,7 @@ type lane struct {
 	home      *target // of a lane shared by all records bound there
 	groups    bool    // its records share containers with whoever comes next
 	exclusive bool
+	orphan    bool // a key's lane that is no longer in the map
 
 	waiting   userQueue
 	again     []*kinesisRecord // failed records that may be sent again now

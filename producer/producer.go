@@ -51,6 +51,7 @@ type Producer struct {
 	listsShards    bool      // and the shards they belong to are known
 	maxRecordBytes int
 
+	began      time.Time
 	ctx        context.Context // of every call after New
 	cancel     context.CancelFunc
 	wakeup     chan struct{} // of 1: run has something to look at
@@ -114,6 +115,7 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 	}
 	p := &Producer{
 		api:        client,
+		began:      time.Now(),
 		stream:     stream,
 		options:    options,
 		carrier:    carrier,
@@ -135,7 +137,7 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 	p.oldest = p.epoch
 	p.schedule = newSchedule(options.rules())
 	if options.RefreshInterval > 0 {
-		p.nextRefresh = time.Now().Add(options.RefreshInterval)
+		p.nextRefresh = p.now().Add(options.RefreshInterval)
 	}
 	return p
 }
@@ -184,7 +186,7 @@ func (p *Producer) run() {
 	defer timer.Stop()
 	for {
 		p.mu.Lock()
-		now := time.Now()
+		now := p.now()
 		for r := p.schedule.next(now); r != nil; r = p.schedule.next(now) {
 			p.goroutines.Go(func() { p.send(r) })
 		}
@@ -225,6 +227,9 @@ func (p *Producer) refreshIfDue(now time.Time) time.Time {
 	p.goroutines.Go(func() { p.refresh(periodic) })
 	return time.Time{}
 }
+
+// now is the time. It reads the monotonic clock only, which costs half as much.
+func (p *Producer) now() time.Time { return p.began.Add(time.Since(p.began)) }
 
 // wake lets run look at the schedule.
 func (p *Producer) wake() {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/kinetrail/kinetrail"
@@ -283,7 +282,7 @@ func (p *Producer) accept(ctx context.Context, u *userRecord, wait bool) error {
 		u.abandon(err)
 		return err
 	}
-	now := time.Now()
+	now := p.now()
 	p.accepted++
 	u.number, u.putAt, u.epoch = p.accepted, now, p.epoch
 	u.epoch.open++

@@ -24,7 +24,10 @@ type target struct {
 }
 
 // targetQueue is a line of targets.
-type targetQueue struct{ first, last *target }
+type targetQueue struct {
+	first, last *target
+	count       int
+}
 
 func (q *targetQueue) append(t *target) {
 	t.next = nil
@@ -34,6 +37,7 @@ func (q *targetQueue) append(t *target) {
 		q.last.next = t
 	}
 	q.last = t
+	q.count++
 }
 
 func (q *targetQueue) prepend(t *target) {
@@ -42,6 +46,7 @@ func (q *targetQueue) prepend(t *target) {
 		q.last = t
 	}
 	q.first = t
+	q.count++
 }
 
 func (q *targetQueue) appendAll(other *targetQueue) {
@@ -54,6 +59,7 @@ func (q *targetQueue) appendAll(other *targetQueue) {
 		q.last.next = other.first
 	}
 	q.last = other.last
+	q.count += other.count
 }
 
 func (q *targetQueue) pop() *target {
@@ -63,6 +69,7 @@ func (q *targetQueue) pop() *target {
 		q.last = nil
 	}
 	t.next = nil
+	q.count--
 	return t
 }
 
@@ -203,6 +210,7 @@ func (s *schedule) collect() []*userRecord {
 		if s.rules.aggregation == ByShard {
 			drain(l)
 			delete(s.lanes, key)
+			l.orphan = true
 		}
 	}
 	s.active, s.held, s.offered, s.lingerAt = targetQueue{}, nil, offer{}, time.Time{}
@@ -281,7 +289,7 @@ func (s *schedule) leave(k *kinesisRecord) {
 
 // retire forgets the lane of a key that nothing needs any more.
 func (s *schedule) retire(l *lane) {
-	if l.shared() || !l.idle() || s.lanes[l.key] != l {
+	if l.shared() || l.orphan || !l.idle() {
 		return
 	}
 	delete(s.lanes, l.key)

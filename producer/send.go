@@ -52,7 +52,7 @@ func (p *Producer) send(r *request) {
 	a := p.call(r)
 
 	p.mu.Lock()
-	p.schedule.settle(r, a, time.Now())
+	p.schedule.settle(r, a, p.now())
 	p.meter.request(r, a)
 	p.unlockAndAnswer()
 	p.wake()

@@ -60,7 +60,7 @@ func (p *Producer) start() error {
 	case err != nil:
 		return err
 	}
-	p.schedule.setShards(shards, time.Now())
+	p.schedule.setShards(shards, p.now())
 	return nil
 }
 
@@ -240,7 +240,7 @@ func (p *Producer) refresh(settings bool) {
 	p.mu.Lock()
 	defer p.wake()
 	defer p.unlockAndAnswer()
-	now := time.Now()
+	now := p.now()
 	p.refreshing = false
 	p.refreshAfter = now.Add(refreshPause)
 	if err != nil {
