@@ -49,6 +49,7 @@ type call struct {
 	marked  bool
 	ctx     context.Context
 	at      time.Time
+	latency time.Duration
 }
 
 type storedRecord struct {
@@ -82,9 +83,9 @@ func (f *fakeService) PutRecords(ctx context.Context, in *kinesis.PutRecordsInpu
 		return nil, fmt.Errorf("the SDK's own retries are on")
 	}
 	c := f.begin(ctx, in)
-	if f.latency > 0 {
+	if c.latency > 0 {
 		select {
-		case <-time.After(f.latency):
+		case <-time.After(c.latency):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -102,7 +103,7 @@ func (f *fakeService) PutRecords(ctx context.Context, in *kinesis.PutRecordsInpu
 func (f *fakeService) begin(ctx context.Context, in *kinesis.PutRecordsInput) *call {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c := call{number: len(f.calls) + 1, marked: tracing.Marked(ctx), ctx: ctx, at: time.Now()}
+	c := call{number: len(f.calls) + 1, marked: tracing.Marked(ctx), ctx: ctx, at: time.Now(), latency: f.latency}
 	for _, e := range in.Records {
 		c.entries = append(c.entries, types.PutRecordsRequestEntry{
 			Data:            slices.Clone(e.Data),
