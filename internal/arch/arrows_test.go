@@ -74,11 +74,10 @@ var arrows = map[string]row{
 		links:     slices.Concat(awsModules, cborModules),
 		planned:   true,
 	},
-	"localkinesis/lambdatrigger": {
-		imports:   []string{".", "localkinesis"},
-		suppliers: []string{"github.com/aws/aws-lambda-go/events/..."},
-		links:     slices.Concat(localModules, lambdaModules),
-		planned:   true,
+	"localkinesis/lambdatrigger": { // for any Kinesis endpoint: it does not need the server
+		imports:   []string{".", "shardmap"},
+		suppliers: slices.Concat(awsSDK, lambdaSDK),
+		links:     slices.Concat(awsModules, lambdaModules),
 	},
 
 	// Programs.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -86,10 +85,12 @@ func (s *stage) function(decide func(texts []string) (any, error)) lambdatrigger
 	})
 }
 
+var quietLogger = slog.New(slog.DiscardHandler)
+
 // quiet keeps the log out of the tests' output and polls once a second, so that
 // a minute of the bubble's time costs sixty calls.
 func quiet(o *lambdatrigger.Options) {
-	o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	o.Logger = quietLogger
 	o.PollInterval = time.Second
 }
 
