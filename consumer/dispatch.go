@@ -145,7 +145,16 @@ func (l *lanes) stop() error {
 
 // distribute gives every record to the worker of its key.
 func (t *tenure) distribute(l *lanes) error {
-	for pg := range t.pages {
+	for {
+		var pg *page
+		select {
+		case pg = <-t.pages:
+		case <-l.down:
+			return l.failure()
+		}
+		if pg == nil {
+			break
+		}
 		left := new(atomic.Int64)
 		left.Store(int64(len(pg.records)) + 1) // one for this loop
 		err := t.distributePage(l, pg, left)

@@ -68,7 +68,7 @@ func settle(t *testing.T, workers int, dear, later bool) {
 	for i := range workers {
 		group = append(group, start(t, stream, store, nothing, idle))
 		if i == 0 && later {
-			time.Sleep(time.Minute)
+			time.Sleep(5 * time.Second)
 			began = time.Now()
 		}
 	}

@@ -86,6 +86,7 @@ func (t *tenure) heal(err error) {
 func (t *tenure) handOver() {
 	t.handingOver.Do(func() {
 		t.leaving.Store(true)
+		close(t.askedFor)
 		t.stopFetch()
 		t.handoverTimer = time.AfterFunc(t.opts.HandoverTimeout, func() { t.cancel(ErrDraining) })
 	})

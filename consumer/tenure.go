@@ -41,7 +41,8 @@ type tenure struct {
 	fetching  context.Context // ends with ctx, and before it to finish in peace
 	stopFetch context.CancelFunc
 
-	leaving       atomic.Bool // to the next owner, after the records at hand
+	leaving       atomic.Bool   // to the next owner, after the records at hand
+	askedFor      chan struct{} // closed with it
 	handingOver   sync.Once
 	handoverTimer *time.Timer
 	lost          atomic.Bool
@@ -67,7 +68,7 @@ func newTenure(g *group, s *stream, held *lease.Held) *tenure {
 	t := &tenure{
 		g: g, opts: g.opts, stream: s, spans: newSpans(g.opts, g.tracer, s.name, g.name, row.ShardID), key: row.Key, shardID: row.ShardID,
 		meter: s.meter.shard(row.ShardID), held: held,
-		tracker: &tracker{max: g.inFlight}, pages: make(chan *page),
+		tracker: &tracker{max: g.inFlight}, pages: make(chan *page), askedFor: make(chan struct{}),
 		opened: sync.OnceFunc(g.opened),
 	}
 	s.store.Expose(row.ShardID)
@@ -256,7 +257,7 @@ func (t *tenure) stall(err error) {
 	select {
 	case <-t.ctx.Done():
 	case <-t.g.draining:
-	case <-t.fetching.Done(): // asked for
+	case <-t.askedFor:
 	}
 }
 

@@ -24,8 +24,8 @@ func New() *Store {
 	return &Store{rows: make(map[string]lease.Lease)}
 }
 
-// ListInterval is 100 ms: a listing costs a copy of the rows.
-func (s *Store) ListInterval() time.Duration { return 100 * time.Millisecond }
+// ListInterval is 200 ms: a listing costs a copy of the rows.
+func (s *Store) ListInterval() time.Duration { return 200 * time.Millisecond }
 
 // List returns the leases in the order of their keys.
 func (s *Store) List(ctx context.Context) ([]lease.Lease, error) {
