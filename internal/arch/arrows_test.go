@@ -82,6 +82,11 @@ var arrows = map[string]row{
 
 	// Programs.
 	"cmd/kinetrail": {imports: []string{"internal/cli"}},
+	"internal/demo": {
+		imports: []string{".", "shardmap", "tracecarrier", "metrics", "lease/memlease", "producer", "consumer", "kinesislambda",
+			"localkinesis", "localkinesis/lambdatrigger"},
+		suppliers: slices.Concat(awsSDK, lambdaSDK, otelAPI, otelSDK),
+	},
 	"internal/cli": {
 		imports:   []string{"..."},
 		suppliers: slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, commandLine),
