@@ -267,6 +267,7 @@ func (s *schedule) fill(r *request, everything bool, now time.Time) {
 			s.lingerUntil(s.patience(l))
 			continue
 		case len(r.records) == s.rules.requestRecords,
+			len(r.records) > 0 && (l.sendsAlone() || r.records[0].alone),
 			len(r.records) > 0 && r.bytes+s.nextBytes(l) > s.rules.requestBytes:
 			s.active.prepend(t)
 			s.active.appendAll(&unripe)

@@ -199,6 +199,16 @@ var rejectedCodes = map[string]bool{
 	"DryRunOperationException":            true,
 }
 
+// blames reports whether code can be about one record of a request that was
+// refused as a whole, such as one larger than the stream's maximum has become.
+func blames(code string) bool {
+	switch code {
+	case "ValidationException", "ValidationError", "InvalidArgumentException", "InvalidParameterValue", "SerializationException":
+		return true
+	}
+	return false
+}
+
 func verdictOn(code string) verdict {
 	if rejectedCodes[code] {
 		return reject

@@ -132,6 +132,7 @@ type kinesisRecord struct {
 	target   *target // where it was sent, as far as is known
 	sentTo   int     // generation of the shard map it was made for
 	attempts []Attempt
+	alone    bool          // to be sent in a request of its own
 	took     time.Duration // of the attempt that is being settled
 	retryAt  time.Time
 	blocks   []*lane // lanes that wait for this record's outcome
@@ -196,6 +197,10 @@ func (l *lane) ready() bool { return len(l.again) > 0 || l.mayMake() }
 func (l *lane) mayMake() bool {
 	return l.waiting.count > 0 && l.blockedBy == 0 && (!l.exclusive || l.unacked == 0)
 }
+
+// sendsAlone reports whether the lane's next Kinesis record is to have a request
+// of its own.
+func (l *lane) sendsAlone() bool { return len(l.again) > 0 && l.again[0].alone }
 
 // idle reports whether the lane holds nothing and nothing waits for it.
 func (l *lane) idle() bool {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -49,7 +50,7 @@ type Producer struct {
 	waiters        sync.Pool // of chan Result; a Producer's own, as its channels are in tests with synctest
 	usesShards     bool      // records have hash keys
 	listsShards    bool      // and the shards they belong to are known
-	maxRecordBytes int
+	maxRecordBytes atomic.Int64
 
 	began      time.Time
 	ctx        context.Context // of every call after New

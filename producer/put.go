@@ -178,7 +178,7 @@ func ascii(text string) bool {
 func (p *Producer) shape(u *userRecord) error {
 	u.storedKey, u.storedHash = u.key, u.explicitHashKey
 	u.outcome = tracecarrier.AsGiven
-	if p.options.Aggregation != Off || p.options.Carrier == tracecarrier.Headers {
+	if p.mayContain(u) {
 		return p.shapeForContainer(u)
 	}
 	u.form = plain
@@ -188,7 +188,7 @@ func (p *Producer) shape(u *userRecord) error {
 		return fmt.Errorf("%w: readers would take the partition key for one that carries a trace context, and at this length it cannot be escaped", ErrInvalidRecord)
 	case outcome == tracecarrier.SkippedNoCarrier:
 		p.tellNoCarrier()
-	case len(key) != len(u.key) && len(u.data)+len(key) > p.maxRecordBytes:
+	case len(key) != len(u.key) && len(u.data)+len(key) > p.recordLimit():
 		if outcome.Injected() {
 			outcome = tracecarrier.SkippedSize
 		}
@@ -199,6 +199,17 @@ func (p *Producer) shape(u *userRecord) error {
 		u.hash = shardmap.HashKeyOf(key)
 	}
 	return p.checkSize(u, u.size())
+}
+
+// mayContain reports whether a container may hold u. With the headers carrier on
+// plain records and a key carrier from the environment, only a record that needs
+// a container anyway gets one.
+func (p *Producer) mayContain(u *userRecord) bool {
+	if p.options.Aggregation != Off {
+		return true
+	}
+	return p.options.Carrier == tracecarrier.Headers &&
+		(!rewritesKey(p.carrier) || len(u.headers) > 0 || aggregate.IsContainer(u.data))
 }
 
 // shapeForContainer shapes a record that goes into a container. Without
@@ -229,7 +240,7 @@ func (p *Producer) shapeForContainer(u *userRecord) error {
 	if carried {
 		u.outcome = tracecarrier.Injected
 	}
-	if containerBound(u) <= p.maxRecordBytes {
+	if containerBound(u) <= p.recordLimit() {
 		return p.checkSize(u, u.size())
 	}
 	return p.shapeForSize(u)
@@ -238,12 +249,12 @@ func (p *Producer) shapeForContainer(u *userRecord) error {
 // shapeForSize shapes a record that may be too large for a container: it goes
 // without its trace context, and without the container, before it is refused.
 func (p *Producer) shapeForSize(u *userRecord) error {
-	size := containerSize(u)
-	if size > p.maxRecordBytes && u.headerTrace {
+	size, limit := containerSize(u), p.recordLimit()
+	if size > limit && u.headerTrace {
 		u.headerTrace, u.outcome = false, tracecarrier.SkippedSize
 		size = containerSize(u)
 	}
-	if size > p.maxRecordBytes && len(u.headers) == 0 && !aggregate.IsContainer(u.data) {
+	if size > limit && len(u.headers) == 0 && !aggregate.IsContainer(u.data) {
 		u.form = plain
 		size = u.size()
 	}
@@ -261,8 +272,8 @@ func containerSize(u *userRecord) int {
 // checkSize checks the size u has in the stream, and what it takes of the
 // buffer.
 func (p *Producer) checkSize(u *userRecord, size int) error {
-	if size > p.maxRecordBytes {
-		return fmt.Errorf("%w: it has %d bytes with its key, the stream allows %d", ErrInvalidRecord, size, p.maxRecordBytes)
+	if limit := p.recordLimit(); size > limit {
+		return fmt.Errorf("%w: it has %d bytes with its key, the stream allows %d", ErrInvalidRecord, size, limit)
 	}
 	u.bufferedSize = u.size() + len(u.trace.Parent) + len(u.trace.State) + len(u.trace.Baggage)
 	for i := range u.headers {

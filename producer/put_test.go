@@ -311,6 +311,7 @@ func TestTheEnvironmentIsStrongerThanTheCarrierOption(t *testing.T) {
 		{value: "off", options: func(o *Options) { o.Carrier = tracecarrier.Lossless }},
 		{value: "off", options: aggregating(ByShard)},
 		{value: "traceparent", options: aggregating(ByShard), reason: "aggregated"},
+		{value: "traceparent", options: func(o *Options) { o.Carrier = tracecarrier.Headers }, reason: "aggregated"},
 	}
 	for _, tt := range tests {
 		t.Setenv(tracecarrier.EnvironmentVariable, tt.value)
@@ -319,7 +320,7 @@ func TestTheEnvironmentIsStrongerThanTheCarrierOption(t *testing.T) {
 			sink := metrics.NewMemory()
 			p := start(t, service, tt.options, func(o *Options) { o.Metrics = sink })
 			r := traced("key", "data")
-			if p.options.Aggregation != Off {
+			if p.options.Aggregation != Off || p.options.Carrier == tracecarrier.Headers {
 				r.Headers = []kinetrail.Header{{Name: "own", Value: "kept"}}
 			}
 			if _, err := p.Put(t.Context(), r); err != nil {
@@ -336,6 +337,17 @@ func TestTheEnvironmentIsStrongerThanTheCarrierOption(t *testing.T) {
 			}
 		})
 	}
+	t.Setenv(tracecarrier.EnvironmentVariable, "traceparent")
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(1)
+		p := start(t, service, func(o *Options) { o.Carrier = tracecarrier.Headers })
+		if _, err := p.Put(t.Context(), traced("key", "data")); err != nil {
+			t.Fatal(err)
+		}
+		if stored := service.stored[0]; stored.key != traceparent || string(stored.data) != "data" {
+			t.Errorf("a plain record went as %q under %q, want it under the traceparent", stored.data, stored.key)
+		}
+	})
 	t.Setenv(tracecarrier.EnvironmentVariable, "sometimes")
 	if _, err := New(newFakeService(1), "orders"); !errors.Is(err, tracecarrier.ErrInvalidCarrier) {
 		t.Errorf("New with a bad %s: %v, want ErrInvalidCarrier", tracecarrier.EnvironmentVariable, err)

@@ -525,3 +525,42 @@ func TestDataThatLooksLikeAContainerComesBackAsItIs(t *testing.T) {
 		})
 	}
 }
+
+func TestOneBadRecordDoesNotRejectItsRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(2)
+		service.onPut = func(c *call) error {
+			for _, e := range c.entries {
+				if string(e.Data) == "bad" {
+					return apiError("ValidationException")
+				}
+			}
+			return nil
+		}
+		p := start(t, service)
+		results := map[string]error{}
+		for i := range 10 {
+			data := fmt.Sprint(i)
+			if i == 4 {
+				data = "bad"
+			}
+			if err := p.PutAsync(t.Context(), record(fmt.Sprint("key-", i), data), func(r Result) { results[data] = r.Err }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for data, err := range results {
+			if (err != nil) != (data == "bad") {
+				t.Errorf("record %s: %v", data, err)
+			}
+		}
+		sizes := service.requestSizes()
+		slices.Sort(sizes)
+		if len(results) != 10 || !slices.Equal(sizes, []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 10}) {
+			t.Errorf("%d results, requests of %v records; want 10, and each alone after the first request", len(results), sizes)
+		}
+	})
+}

@@ -110,9 +110,9 @@ func (s *schedule) settle(r *request, a answer, now time.Time) {
 		switch {
 		case aws.ToString(e.ErrorCode) != "":
 			code := bareCode(*e.ErrorCode)
-			s.failed(k, code, &serviceError{code, aws.ToString(e.ErrorMessage)}, now)
+			s.failed(k, code, verdictOn(code), &serviceError{code, aws.ToString(e.ErrorMessage)}, now)
 		case aws.ToString(e.SequenceNumber) == "":
-			s.failed(k, CodeUnknown, errUncounted, now)
+			s.failed(k, CodeUnknown, retry, errUncounted, now)
 		default:
 			s.accepted(k, aws.ToString(e.ShardId), *e.SequenceNumber, accepted, now)
 		}
@@ -130,9 +130,14 @@ func (s *schedule) settleFailure(r *request, a answer, now time.Time) {
 		s.failures++
 		s.pausedUntil = later(s.pausedUntil, now.Add(delayAfter(s.failures, s.chance)))
 	}
+	verdict := verdictOn(code)
+	suspects := len(r.records) > 1 && blames(code)
+	if suspects {
+		verdict = retry // each alone: the others must not pay for one of them
+	}
 	for _, k := range r.records {
-		k.took = a.took
-		s.failed(k, code, a.err, now)
+		k.took, k.alone = a.took, k.alone || suspects
+		s.failed(k, code, verdict, a.err, now)
 	}
 }
 
@@ -160,6 +165,9 @@ func (s *schedule) clear(r *request) {
 func (s *schedule) accepted(k *kinesisRecord, shardID, sequence string, first []Attempt, now time.Time) {
 	s.count.accepted(len(k.data))
 	k.shardID, k.sequence = shardID, sequence
+	if k.target.id == "" && s.shards != nil {
+		s.stale = true // a key that no listed shard owns
+	}
 	if k.target.id == "" || k.target.id == shardID {
 		s.succeed(k, first)
 		return
@@ -184,7 +192,7 @@ func (s *schedule) judge(k *kinesisRecord, now time.Time) {
 	case known && s.targetOf(k.users.first.hash).id == k.shardID,
 		s.rules.deadline > 0 && !now.Before(k.users.first.putAt.Add(s.rules.deadline)):
 		s.count.wrongShard++
-		s.failed(k, CodeWrongShard, fmt.Errorf("the container was put on %s, which does not own all its keys", k.shardID), now)
+		s.failed(k, CodeWrongShard, retry, fmt.Errorf("the container was put on %s, which does not own all its keys", k.shardID), now)
 	default:
 		s.misplaced = append(s.misplaced, k)
 		s.stale = true
@@ -209,7 +217,7 @@ func (s *schedule) succeed(k *kinesisRecord, first []Attempt) {
 
 // failed takes note that k was not accepted: it is sent again after a delay, but
 // for those of its user records whose deadline comes before that.
-func (s *schedule) failed(k *kinesisRecord, code string, err error, now time.Time) {
+func (s *schedule) failed(k *kinesisRecord, code string, verdict verdict, err error, now time.Time) {
 	if code != CodeClosed { // stopping ourselves is no error
 		s.count.failed(code)
 	}
@@ -218,7 +226,7 @@ func (s *schedule) failed(k *kinesisRecord, code string, err error, now time.Tim
 		s.targetOf(k.users.first.hash).limiter.throttled(now)
 	}
 	attempts := len(k.attempts)
-	if s.stopped != nil || verdictOn(code) == reject || attempts == s.rules.maxAttempts {
+	if s.stopped != nil || verdict == reject || attempts == s.rules.maxAttempts {
 		s.rejectRecord(k, code, err)
 		return
 	}

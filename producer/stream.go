@@ -133,16 +133,27 @@ func (p *Producer) describe(ctx context.Context) (*types.StreamDescriptionSummar
 	return out.StreamDescriptionSummary, nil
 }
 
-// learn takes the stream's settings, nil when they could not be read.
-func (p *Producer) learn(summary *types.StreamDescriptionSummary) error {
-	p.maxRecordBytes = p.options.MaxRecordBytes
-	if p.maxRecordBytes == 0 {
-		p.maxRecordBytes = kinetrail.DefaultMaxRecordBytes
+// learnSizes takes the largest record from the stream's settings, nil when they
+// could not be read. Containers keep to it as well.
+func (p *Producer) learnSizes(summary *types.StreamDescriptionSummary) {
+	limit := p.options.MaxRecordBytes
+	if limit == 0 {
+		limit = kinetrail.DefaultMaxRecordBytes
 		if summary != nil && aws.ToInt32(summary.MaxRecordSizeInKiB) > 0 {
-			p.maxRecordBytes = int(*summary.MaxRecordSizeInKiB) << 10
+			limit = int(*summary.MaxRecordSizeInKiB) << 10
 		}
 	}
-	p.maxRecordBytes = min(p.maxRecordBytes, p.options.MaxRequestBytes)
+	limit = min(limit, p.options.MaxRequestBytes)
+	p.maxRecordBytes.Store(int64(limit))
+	p.schedule.rules.containerBytes = min(p.options.MaxContainerBytes, limit)
+}
+
+// recordLimit is the size of the largest Kinesis record, data and key.
+func (p *Producer) recordLimit() int { return int(p.maxRecordBytes.Load()) }
+
+// learn takes the stream's settings when the producer starts.
+func (p *Producer) learn(summary *types.StreamDescriptionSummary) error {
+	p.learnSizes(summary)
 	if summary == nil || summary.RecordDistributionStrategy != types.RecordDistributionStrategyAuto {
 		return nil
 	}
@@ -254,6 +265,9 @@ func (p *Producer) refresh(settings bool) {
 	if summary != nil && summary.RecordDistributionStrategy == types.RecordDistributionStrategyAuto && p.needsKeys() {
 		p.stopForAuto()
 		return
+	}
+	if summary != nil {
+		p.learnSizes(summary)
 	}
 	if shards != nil {
 		p.schedule.setShards(shards, now)

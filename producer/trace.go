@@ -66,9 +66,9 @@ func (t *tracer) startPutRecords(ctx context.Context, r *request) (context.Conte
 			if u.span != nil {
 				traced = true
 				links.Add(u.span.SpanContext())
-			} else if u.trace.Parent != "" {
+			} else if carried := otelcarrier.SpanContext(u.trace); carried.IsValid() {
 				traced = true
-				links.Add(otelcarrier.SpanContext(u.trace))
+				links.Add(carried)
 			}
 		}
 	}
