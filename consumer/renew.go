@@ -124,8 +124,8 @@ func (g *group) checkpoint(ctx context.Context) error {
 
 // checkpoint writes the place up to which everything is done.
 func (t *tenure) checkpoint(ctx context.Context) error {
-	done, count := t.tracker.position(), t.meter.handledCount.Load()
-	if done.IsZero() || done == t.held.Lease().Checkpoint {
+	count, done, row := t.meter.handledCount.Load(), t.tracker.position(), t.held.Lease()
+	if done.IsZero() || row.Finished() || done == row.Checkpoint {
 		return nil
 	}
 	ctx, span := t.spans.checkpoint(ctx, done)

@@ -223,7 +223,7 @@ func (t *tenure) complete() {
 	for failures := 1; t.ctx.Err() == nil; failures++ {
 		children, err := t.g.createChildren(t.ctx, t)
 		if err == nil {
-			err = t.held.Finish(t.ctx, children)
+			err = t.finish(children)
 		}
 		if err == nil {
 			t.opts.Logger.InfoContext(t.ctx, "kinetrail: a shard is read to its end", t.attrs(slog.Any("children", children))...)
@@ -241,6 +241,14 @@ func (t *tenure) complete() {
 			return
 		}
 	}
+}
+
+// finish writes that the shard is read to its end.
+func (t *tenure) finish(children []string) error {
+	ctx, span := t.spans.checkpoint(t.ctx, kinetrail.ShardEnd())
+	err := t.held.Finish(ctx, children)
+	span.end(err)
+	return err
 }
 
 // stall keeps the lease of a shard that cannot go on, so that no other worker
