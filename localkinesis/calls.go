@@ -29,7 +29,8 @@ func (l *callLog) keep(n int) { l.ring = make([]atomic.Pointer[Call], n) }
 func (l *callLog) add(c *Call) {
 	c.Number = l.count.Add(1)
 	if len(l.ring) > 0 {
-		l.ring[c.Number%uint64(len(l.ring))].Store(c)
+		kept := *c
+		l.ring[c.Number%uint64(len(l.ring))].Store(&kept)
 	}
 }
 

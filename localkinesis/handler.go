@@ -41,7 +41,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{server: s, request: r}
 	c.At = s.clock.Now()
 	c.RequestID = newRequestID()
-	defer s.calls.add(&c.Call)
+	defer c.log()
 
 	header := w.Header()
 	header[headerRequestID] = []string{c.RequestID}
@@ -79,7 +79,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, err)
 		return
 	}
+	if subscription, ok := out.(*subscription); ok {
+		subscription.serve(c, w)
+		return
+	}
 	c.answer(w, out)
+}
+
+// log keeps the call. What streams logs itself when it begins.
+func (c *call) log() {
+	if c.Number == 0 {
+		c.server.calls.add(&c.Call)
+	}
 }
 
 // bodies keeps the memory of request bodies. Nothing but the request's own

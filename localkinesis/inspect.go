@@ -118,7 +118,7 @@ func (s *Server) Records(nameOrARN, shardID string) ([]Record, error) {
 func appendRecords(records []Record, stream *state.Stream, shard *state.Shard) []Record {
 	next, tip := uint64(0), shard.Tip()
 	for next < tip {
-		page := stream.Read(shard, nil, next, kinetrail.MaxGetRecords)
+		page := stream.Read(shard, nil, next, kinetrail.MaxGetRecords, kinetrail.MaxGetRecordsBytes)
 		for i := range page.Records {
 			r := &page.Records[i]
 			record := Record{
@@ -132,9 +132,6 @@ func appendRecords(records []Record, stream *state.Stream, shard *state.Shard) [
 				record.ExplicitHashKey = r.ExplicitHashKey.String()
 			}
 			records = append(records, record)
-		}
-		if page.Next == next {
-			break // what was left has expired
 		}
 		next = page.Next
 	}

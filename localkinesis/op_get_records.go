@@ -39,7 +39,7 @@ func (c *call) getRecords(in *wire.GetRecordsInput) (any, error) {
 	if wants(in.DryRun) {
 		return nil, errDryRun()
 	}
-	page := stream.Read(shard, nil, it.Next, limitOr(in.Limit, kinetrail.MaxGetRecords))
+	page := stream.Read(shard, nil, it.Next, limitOr(in.Limit, kinetrail.MaxGetRecords), kinetrail.MaxGetRecordsBytes)
 	out := &wire.GetRecordsOutput{
 		Count:              len(page.Records),
 		Record:             recordsOf(shard, page.Records),

@@ -49,6 +49,7 @@ var operations = byName(
 	splitShard,
 	startStreamEncryption,
 	stopStreamEncryption,
+	subscribeToShard,
 	tagResource,
 	untagResource,
 	updateAccountSettings,

@@ -299,7 +299,7 @@ func TestEveryOperationIsServedRefusedAndReadBack(t *testing.T) {
 
 func TestEveryOperationHasAnEntryInTheTable(t *testing.T) {
 	t.Parallel()
-	var tested []string
+	tested := []string{"SubscribeToShard"} // which has tests of its own
 	for _, c := range checks {
 		tested = append(tested, c.operation)
 	}

@@ -126,7 +126,7 @@ func (a *answer) response() (*http.Response, error) {
 	}
 	if streams {
 		response.ContentLength = -1
-		response.Body = &streamBody{PipeReader: a.read, cancel: a.cancel}
+		response.Body = &streamBody{Reader: io.MultiReader(&a.body, a.read), pipe: a.read, cancel: a.cancel}
 		return response, nil
 	}
 	a.cancel()
@@ -137,11 +137,13 @@ func (a *answer) response() (*http.Response, error) {
 
 // streamBody ends the handler when the client closes it.
 type streamBody struct {
-	*io.PipeReader
+	io.Reader // what was written before the first Flush, then the pipe
+
+	pipe   *io.PipeReader
 	cancel context.CancelFunc
 }
 
 func (b *streamBody) Close() error {
 	b.cancel()
-	return b.PipeReader.Close()
+	return b.pipe.Close()
 }

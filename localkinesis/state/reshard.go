@@ -40,7 +40,7 @@ func (s *Stream) Split(id string, start shardmap.HashKey) error {
 	if err := s.mustBeActive(); err != nil {
 		return err
 	}
-	if !shard.isOpen() {
+	if !shard.Open() {
 		return refuse(InvalidArgument, "Shard %s in stream %s under account %s is already CLOSED and cannot be split.",
 			shard.ID, s.Name, s.region.account.ID)
 	}
@@ -64,7 +64,7 @@ func (s *Stream) Merge(id, adjacentID string) error {
 	if err := s.mustBeProvisioned(); err != nil {
 		return err
 	}
-	if !shard.Range.AdjacentTo(adjacent.Range) || !shard.isOpen() || !adjacent.isOpen() {
+	if !shard.Range.AdjacentTo(adjacent.Range) || !shard.Open() || !adjacent.Open() {
 		return refuse(InvalidArgument, "Shards %s and %s in stream %s under account %s are not an adjacent pair of shards eligible for merging",
 			shard.ID, adjacent.ID, s.Name, s.region.account.ID)
 	}

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/localkinesis/sequence"
 	"github.com/kinetrail/kinetrail/shardmap"
 )
@@ -139,10 +138,10 @@ type Page struct {
 	AtEnd   bool          // the shard is closed and nothing is left
 }
 
-// Read appends to dst at most limit records and 10 MiB, from the counter on,
+// Read appends to dst at most so many records and bytes, from the counter on,
 // leaving out those that arrived before the horizon. A page that is not at the
 // tip holds at least one record.
-func (s *Shard) Read(dst []Record, from uint64, limit int, horizon, now int64) Page {
+func (s *Shard) Read(dst []Record, from uint64, maxRecords, maxBytes int, horizon, now int64) Page {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trim(horizon)
@@ -161,7 +160,7 @@ func (s *Shard) Read(dst []Record, from uint64, limit int, horizon, now int64) P
 			}
 			r := g.record(i)
 			bytes += r.size()
-			full := len(page.Records)-len(dst) == limit || bytes > kinetrail.MaxGetRecordsBytes
+			full := len(page.Records)-len(dst) == maxRecords || bytes > maxBytes
 			if full && len(page.Records) > len(dst) {
 				page.Behind = max(time.Duration(now-r.ArrivedMillis), 1) * time.Millisecond
 				return page
@@ -170,6 +169,8 @@ func (s *Shard) Read(dst []Record, from uint64, limit int, horizon, now int64) P
 			page.Next = r.Counter + 1
 		}
 	}
+	// Whatever lay before the tip was read or has expired.
+	page.Next = max(page.Next, s.next)
 	page.AtEnd = s.closed != 0
 	return page
 }
@@ -200,8 +201,8 @@ func (s *Shard) expired(horizon int64) bool {
 	return s.closed != 0 && s.closed*1000 < horizon
 }
 
-// isOpen reports whether the shard takes records.
-func (s *Shard) isOpen() bool {
+// Open reports whether the shard takes records.
+func (s *Shard) Open() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed == 0

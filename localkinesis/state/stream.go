@@ -280,9 +280,9 @@ func (s *Stream) route(key string, explicit *shardmap.HashKey) shardmap.HashKey 
 }
 
 // Read reads a page of a shard, see Shard.Read.
-func (s *Stream) Read(shard *Shard, dst []Record, from uint64, limit int) Page {
+func (s *Stream) Read(shard *Shard, dst []Record, from uint64, maxRecords, maxBytes int) Page {
 	now := s.region.account.Clock.Now()
-	return shard.Read(dst, from, limit, s.horizon(now), now.UnixMilli())
+	return shard.Read(dst, from, maxRecords, maxBytes, s.horizon(now), now.UnixMilli())
 }
 
 // The bounds of the retention period (IncreaseStreamRetentionPeriod).

@@ -1,0 +1,187 @@
+package localkinesis
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/localkinesis/sequence"
+	"github.com/kinetrail/kinetrail/localkinesis/state"
+	"github.com/kinetrail/kinetrail/localkinesis/wire"
+)
+
+type subscribeToShardInput struct {
+	ConsumerARN      *string                `shape:"ConsumerARN,required"`
+	ShardId          *string                `shape:"ShardId,required"`
+	StartingPosition *startingPositionInput `shape:"Structure,required"`
+	StreamId         *string                `shape:"StreamId"`
+	DryRun           *bool
+}
+
+type startingPositionInput struct {
+	Type           *string `shape:"ShardIteratorType,required"`
+	SequenceNumber *string `shape:"SequenceNumber"`
+	Timestamp      *time.Time
+}
+
+func (in *subscribeToShardInput) aim(*call) aim {
+	return aim{stream: streamNameIn(*in.ConsumerARN), shards: []string{*in.ShardId}}
+}
+
+var subscribeToShard = define("SubscribeToShard", func(c *call, in *subscribeToShardInput) (any, error) {
+	consumer, err := c.consumerByARN(*in.ConsumerARN)
+	if err != nil {
+		return nil, err
+	}
+	shard, err := consumer.Stream.Shard(*in.ShardId)
+	if err != nil {
+		return nil, err
+	}
+	start := startingPosition{kind: *in.StartingPosition.Type, number: in.StartingPosition.SequenceNumber, timestamp: in.StartingPosition.Timestamp}
+	next, err := start.locate(c, consumer.Stream, shard, "SubscribeToShard")
+	if err != nil {
+		return nil, err
+	}
+	if wants(in.DryRun) {
+		return nil, errDryRun()
+	}
+	hold, ctx, err := consumer.Subscribe(c.request.Context(), shard)
+	if err != nil {
+		return nil, err
+	}
+	return &subscription{hold: hold, ctx: ctx, stream: consumer.Stream, shard: shard, next: next, codec: c.codec, cut: c.effects.Cut}, nil
+})
+
+// subscription pushes a shard's records to a client.
+type subscription struct {
+	hold   *state.Subscription
+	ctx    context.Context // ends with the request, the server, or another subscription's takeover
+	stream *state.Stream
+	shard  *state.Shard
+	codec  wire.Codec
+
+	next    uint64 // counter of the record to go on from
+	latest  int64  // arrival of the latest record that was sent, in Unix milliseconds
+	records []state.Record
+	frame   []byte
+	events  int
+	cut     int // events after which a fault cuts the connection, 0 for none
+}
+
+// An event is sent as soon as there are records, and at least every five
+// seconds; one holds at most so many bytes, or a single record.
+const (
+	eventInterval = 5 * time.Second
+	maxEventBytes = 2 << 20
+)
+
+// serve answers with events until the shard or the subscription ends.
+func (s *subscription) serve(c *call, w http.ResponseWriter) {
+	defer s.hold.Close()
+	c.Status = http.StatusOK
+	c.log()
+	s.letRequestEnd(c.request)
+	w.Header()["Content-Type"] = []string{wire.EventStream}
+	w.WriteHeader(c.Status)
+	if !s.write(w, wire.AppendInitialResponse(s.frame[:0], s.codec)) {
+		return
+	}
+	over := c.server.clock.Alarm(kinetrail.SubscriptionLifetime)
+	defer over.Stop()
+	for s.push(w) && s.wait(c.server.clock, over) {
+	}
+	if taken, ok := errors.AsType[*state.Error](context.Cause(s.ctx)); ok {
+		s.write(w, wire.AppendException(s.frame[:0], s.codec, asWireError(taken)))
+	}
+}
+
+// afterRequest is how long an answer with events waits for the client to be
+// done with its request.
+const afterRequest = 5 * time.Millisecond
+
+// letRequestEnd gives an HTTP/1 client time. The Go SDK (smithy-go v1.28)
+// closes its request's body as soon as the answer begins; when net/http is
+// about to see that the body is at its end, it takes that for a failed request
+// and cuts the connection, and with it the event stream.
+func (s *subscription) letRequestEnd(r *http.Request) {
+	if r.ProtoMajor != 1 || r.Context().Value(http.LocalAddrContextKey) == nil {
+		return // another protocol, or the same process
+	}
+	timer := time.NewTimer(afterRequest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ctx.Done():
+	}
+}
+
+// push sends everything up to the tip, or one event without records. It
+// reports whether more can come.
+func (s *subscription) push(w http.ResponseWriter) bool {
+	for s.ctx.Err() == nil {
+		page := s.stream.Read(s.shard, s.records[:0], s.next, kinetrail.MaxGetRecords, maxEventBytes)
+		s.records, s.next = page.Records, page.Next
+		if n := len(page.Records); n > 0 {
+			s.latest = page.Records[n-1].ArrivedMillis
+		}
+		event := &wire.SubscribeEvent{
+			Count:              len(page.Records),
+			Record:             recordsOf(s.shard, page.Records),
+			Continuation:       s.continuation(),
+			MillisBehindLatest: page.Behind.Milliseconds(),
+			AtEnd:              page.AtEnd,
+		}
+		if page.AtEnd {
+			event.ChildShards = childShards(s.stream, s.shard)
+		}
+		s.frame = wire.AppendSubscribeEvent(s.frame[:0], s.codec, event)
+		if !s.write(w, s.frame) || page.AtEnd {
+			return false
+		}
+		if s.events++; s.events == s.cut {
+			panic(http.ErrAbortHandler)
+		}
+		if page.Behind == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// continuation is the number behind which the next record lies.
+func (s *subscription) continuation() sequence.Number {
+	if s.next <= 1 {
+		return s.shard.Start()
+	}
+	return s.shard.Number(&state.Record{Counter: s.next - 1, ArrivedMillis: s.latest})
+}
+
+func (s *subscription) write(w http.ResponseWriter, frame []byte) bool {
+	if _, err := w.Write(frame); err != nil {
+		return false // the client has gone
+	}
+	return http.NewResponseController(w).Flush() == nil
+}
+
+// wait returns when there is something to send, and false when the
+// subscription is over.
+func (s *subscription) wait(clock *Clock, over *state.Alarm) bool {
+	changed := s.shard.Changed()
+	if s.shard.Tip() > s.next || !s.shard.Open() {
+		return true // it changed before the line above
+	}
+	interval := clock.Alarm(eventInterval)
+	defer interval.Stop()
+	select {
+	case <-changed:
+		return true
+	case <-interval.C:
+		return true
+	case <-over.C:
+		return false
+	case <-s.ctx.Done():
+		return false
+	}
+}
