@@ -48,8 +48,9 @@ var arrows = map[string]row{
 	"lease/leasetest": {imports: []string{".", "lease"}},
 
 	// Small tools.
-	"internal/arch":    {},
-	"internal/tracing": {imports: []string{"."}, suppliers: otelAPI, planned: true},
+	"internal/arch":      {},
+	"internal/chaintest": {}, // tests alone
+	"internal/tracing":   {imports: []string{"."}, suppliers: otelAPI, planned: true},
 
 	// Clients. They do not import each other, and never a concrete lease store.
 	"producer":          client(awsSDK, awsModules),
