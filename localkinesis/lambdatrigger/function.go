@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Function is what a Trigger invokes. A lambda.Handler is one, so
@@ -36,22 +35,17 @@ func (e *FunctionError) Error() string { return fmt.Sprintf("%s: %s", e.Type, e.
 
 // call invokes the function and turns a panic and an overrun into errors.
 func (t *Trigger) call(ctx context.Context, payload []byte) (response []byte, err error) {
-	if runtime, ok := t.function.(*Runtime); ok {
-		return runtime.invoke(ctx, payload, t.options.Timeout)
-	}
 	ctx, cancel := context.WithTimeout(ctx, t.options.Timeout)
 	defer cancel()
 	defer func() {
 		if value := recover(); value != nil {
 			err = &FunctionError{Type: "Runtime.Panic", Message: fmt.Sprint(value)}
 		} else if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			response, err = nil, timedOut(t.options.Timeout)
+			response, err = nil, &FunctionError{
+				Type:    "Sandbox.Timedout",
+				Message: fmt.Sprintf("Task timed out after %.2f seconds", t.options.Timeout.Seconds()),
+			}
 		}
 	}()
 	return t.function.Invoke(ctx, payload)
-}
-
-// timedOut is what Lambda says of an invocation that overran its time.
-func timedOut(timeout time.Duration) error {
-	return &FunctionError{Type: "Sandbox.Timedout", Message: fmt.Sprintf("Task timed out after %.2f seconds", timeout.Seconds())}
 }

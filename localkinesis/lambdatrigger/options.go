@@ -73,9 +73,9 @@ type Options struct {
 	FunctionName string
 
 	// Timeout is how long an invocation may take, at most 15 minutes, and the
-	// deadline of its ctx. With a Runtime, it begins when a process asks for the
-	// invocation. A function in this process that overruns it has failed once it
-	// returns. The default is 30 s; Lambda's own is 3 s.
+	// deadline of its ctx. With a Runtime, the wait for a process is part of it.
+	// A function in this process that overruns it has failed once it returns.
+	// The default is 30 s; Lambda's own is 3 s.
 	Timeout time.Duration
 
 	// PollInterval is the pause after a shard had nothing new. The default is

@@ -37,10 +37,10 @@ type Runtime struct {
 
 // remoteInvocation is an invocation on its way through another process.
 type remoteInvocation struct {
-	id      string
-	arn     string
-	payload []byte
-	timeout time.Duration
+	id       string
+	arn      string
+	payload  []byte
+	deadline time.Time
 
 	answer chan answer // holds one
 }
@@ -87,38 +87,30 @@ func (r *Runtime) Close() error {
 }
 
 // Invoke hands the payload to the next process that polls and waits for its
-// answer, at most until ctx ends. An error that the process reports is a
+// answer, both at most until ctx ends; the deadline of ctx is the one the process
+// is told, 15 minutes if it has none. An error that the process reports is a
 // *FunctionError.
 func (r *Runtime) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	timeout := maxTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		timeout = time.Until(deadline)
-	}
-	return r.invoke(ctx, payload, timeout)
-}
-
-// invoke is Invoke with a time for the process alone.
-func (r *Runtime) invoke(ctx context.Context, payload []byte, timeout time.Duration) ([]byte, error) {
-	inv := &remoteInvocation{id: newRequestID(), payload: payload, timeout: timeout, answer: make(chan answer, 1)}
+	inv := &remoteInvocation{id: newRequestID(), payload: payload, answer: make(chan answer, 1)}
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		inv.id, inv.arn = lc.AwsRequestID, lc.InvokedFunctionArn
+	}
+	var ok bool
+	if inv.deadline, ok = ctx.Deadline(); !ok {
+		inv.deadline = time.Now().Add(maxTimeout)
 	}
 	select {
 	case r.waiting <- inv:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, fmt.Errorf("no process has asked for an invocation: %w", context.Cause(ctx))
 	case <-r.ctx.Done():
 		return nil, ErrRuntimeClosed
 	}
-	defer r.abandon(inv.id)
-	overrun := time.NewTimer(timeout)
-	defer overrun.Stop()
 	select {
 	case a := <-inv.answer:
 		return a.response, a.err
-	case <-overrun.C:
-		return nil, timedOut(timeout)
 	case <-ctx.Done():
+		r.abandon(inv.id)
 		return nil, context.Cause(ctx)
 	case <-r.ctx.Done():
 		return nil, ErrRuntimeClosed

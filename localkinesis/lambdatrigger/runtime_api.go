@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // routes is the Lambda Runtime API, version 2018-06-01
@@ -37,7 +36,7 @@ func (r *Runtime) next(w http.ResponseWriter, request *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
-	header.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(inv.timeout).UnixMilli(), 10))
+	header.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(inv.deadline.UnixMilli(), 10))
 	header.Set("Lambda-Runtime-Invoked-Function-Arn", inv.arn)
 	if _, err := w.Write(inv.payload); err != nil || request.Context().Err() != nil {
 		r.finish(inv.id, answer{err: &FunctionError{Type: "Runtime.ExitError", Message: "the process went away"}})
