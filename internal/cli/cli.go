@@ -48,6 +48,7 @@ type app struct {
 // commands lists the commands; the help shows them in this order.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
+		inGroup(groupLocal, a.demoCommand()),
 		inGroup(groupStreams, a.listCommand()),
 		inGroup(groupStreams, a.describeCommand()),
 		inGroup(groupExplain, a.hashkeyCommand()),

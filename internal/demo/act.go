@@ -35,8 +35,11 @@ type Played struct {
 	// group-1, by the consumer and by the Lambda function.
 	First, FirstLambda []Handling `json:"-"`
 
-	// Journey is the trace of the very first event: the spans of all services
-	// in it and those that link to it, in the order they began.
+	// GroupShards are the shards on which the records of group-1 lie.
+	GroupShards []string `json:"-"`
+
+	// Journey is the trace of the very first event: the spans in it and those
+	// that link to it, service by service, in the order they began.
 	Journey []Span `json:"-"`
 
 	services map[string]*service
@@ -187,6 +190,7 @@ func (s *stage) played(took time.Duration) (Played, error) {
 		Took:        took,
 		First:       firstTwo(byConsumer.handled),
 		FirstLambda: firstTwo(byLambda.handled),
+		GroupShards: byConsumer.shardsOf(groupName(1)),
 		Journey:     journey(s.events[0].trace, byConsumer.produced, byConsumer.consumed, byLambda.consumed),
 		services:    s.services,
 	}, nil
@@ -217,15 +221,18 @@ func firstTwo(handled []Handling) []Handling {
 	return first
 }
 
-// journey collects the spans of a trace, and those that link to it.
+// journey collects the spans of a trace, and those that link to it: service by
+// service, in the order they began.
 func journey(id trace.TraceID, exported ...[]Span) []Span {
 	var found []Span
-	for _, span := range slices.Concat(exported...) {
-		links := func(link trace.SpanContext) bool { return link.TraceID() == id }
-		if span.Context.TraceID() == id || slices.ContainsFunc(span.Links, links) {
-			found = append(found, span)
+	for _, spans := range exported {
+		slices.SortStableFunc(spans, func(a, b Span) int { return a.Start.Compare(b.Start) })
+		for _, span := range spans {
+			links := func(link trace.SpanContext) bool { return link.TraceID() == id }
+			if span.Context.TraceID() == id || slices.ContainsFunc(span.Links, links) {
+				found = append(found, span)
+			}
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Span) int { return a.Start.Compare(b.Start) })
 	return found
 }

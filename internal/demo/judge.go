@@ -173,6 +173,16 @@ func (o *observation) puts() map[string]event {
 	return put
 }
 
+// shardsOf are the shards on which the records of a group lie, sorted.
+func (o *observation) shardsOf(group string) []string {
+	var shards []string
+	for _, h := range o.byGroup()[group] {
+		shards = append(shards, o.stored[h.sequence])
+	}
+	slices.Sort(shards)
+	return slices.Compact(shards)
+}
+
 // numbered is a handling and the number of its event within the group.
 type numbered struct {
 	Handling

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kinetrail/kinetrail/internal/demo"
+	"github.com/spf13/cobra"
+)
+
+// demoCommand makes the command; opts are for tests.
+func (a *app) demoCommand(opts ...func(*demo.Options)) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Play how a trace crosses a stream, five ways",
+		Long: `demo starts a local server and two services, event-producer and event-consumer,
+which are traced apart from each other, and sends events of 20 groups through a
+stream: once without a trace, and once with each carrier. A consumer and a Lambda
+function handle them. For each act it shows whether put and handler are one trace,
+whether groups kept their shard and their order, and whether the key came back.
+
+It needs nothing else and leaves nothing behind. Each value is computed from what
+was received; one that should have come out otherwise is named, and the exit code
+is 1.`,
+		Example: `  kinetrail demo
+  kinetrail demo --shards 8
+  kinetrail demo -o json | jq '.acts[] | {carrier, connected, order_kept}'`,
+		Args: wantArgs(0, 0, ""),
+	}
+	shards := shardCount(5)
+	cmd.Flags().Var(&shards, "shards", fmt.Sprintf("shards of the stream, %d to %d", demo.MinShards, demo.MaxShards))
+	form := outputFlag(cmd, asTable, asJSON)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkDemoShards(cmd, int(shards)); err != nil {
+			return err
+		}
+		opts := append([]func(*demo.Options){func(o *demo.Options) { o.Shards = int(shards) }}, opts...)
+		if form.value == asJSON {
+			return a.playDocument(cmd, opts)
+		}
+		return a.playStory(cmd, opts)
+	}
+	return cmd
+}
+
+func checkDemoShards(cmd *cobra.Command, shards int) error {
+	switch {
+	case shards < demo.MinShards:
+		return usageErrorf(cmd, "--shards %d: with one shard no record can land on the wrong one, and the act of the partition key would show nothing", shards)
+	case shards > demo.MaxShards:
+		return usageErrorf(cmd, "--shards %d: the demo plays on at most %d", shards, demo.MaxShards)
+	}
+	return nil
+}
+
+// playDocument plays without a word and writes one JSON document.
+func (a *app) playDocument(cmd *cobra.Command, opts []func(*demo.Options)) error {
+	progress := a.newProgress()
+	defer progress.clear()
+	report, err := demo.Play(cmd.Context(), append(opts, func(o *demo.Options) {
+		o.Played = func(p demo.Played) { progress.show("act %s played", p.Carrier) }
+	})...)
+	if err != nil {
+		return explainPlay(err)
+	}
+	progress.clear()
+	if err := a.writeJSON(report); err != nil {
+		return err
+	}
+	return judgement(report)
+}
+
+// explainPlay says what to do about a play that cannot begin.
+func explainPlay(err error) error {
+	if errors.Is(err, demo.ErrPropagationForced) {
+		return &hintedError{err: demo.ErrPropagationForced, hint: "Unset it for the demo."}
+	}
+	return err
+}
+
+// judgement is an error that names every value that came out differently than
+// expected, nil when none did.
+func judgement(report *demo.Report) error {
+	deviations := report.Deviations()
+	if len(deviations) == 0 {
+		return nil
+	}
+	sentences := make([]string, len(deviations))
+	for i, d := range deviations {
+		sentences[i] = d.String()
+	}
+	return fmt.Errorf("%s came out differently: %s", count(len(deviations), "value"), strings.Join(sentences, "; "))
+}
