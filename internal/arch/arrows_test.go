@@ -50,6 +50,7 @@ var arrows = map[string]row{
 	// Small tools.
 	"internal/arch":      {},
 	"internal/chaintest": {}, // tests alone
+	"internal/docs":      {}, // tests alone
 	"internal/tracing":   {imports: []string{"."}, suppliers: otelAPI, planned: true},
 
 	// Clients. They do not import each other, and never a concrete lease store.
