@@ -15,7 +15,8 @@ import (
 // that of its bytes.
 const worthRequest = 1 << 20
 
-// rules are what a schedule goes by; they never change.
+// rules are what a schedule goes by: options, and containerBytes within the
+// stream's largest record.
 type rules struct {
 	aggregation    Aggregation
 	lanes          bool // records of a lane wait for each other
@@ -23,7 +24,6 @@ type rules struct {
 	deadline       time.Duration
 	maxAttempts    int
 	concurrency    int
-	recordBytes    int
 	containerBytes int
 	requestRecords int
 	requestBytes   int

@@ -161,7 +161,7 @@ type Options struct {
 
 	// RequestTimeout ends a PutRecords request that has not been answered;
 	// its records are retried, and may then be in the stream twice. Zero
-	// means no limit. The default is 6 s, the KPL's.
+	// means no limit. The default is 10 s, enough for 10 MiB at 2 MB/s.
 	RequestTimeout time.Duration
 
 	// Deadline is how long after Put a record is still sent or retried. Zero
@@ -175,7 +175,9 @@ type Options struct {
 	// ShardShare is the part of each shard's write quota (1,000 records and
 	// 1 MiB a second) this producer uses at most, above 0. It adapts downwards
 	// while the service throttles, so that several producers share a shard.
-	// The default is 1; zero switches the limiter off.
+	// The default is 1. Zero switches the limiter off; without ByShard the
+	// shard list is then not read at all, and results of rejected records name
+	// no shard.
 	ShardShare float64
 
 	// RefreshInterval is how often the shard list and the stream's settings
@@ -214,7 +216,7 @@ func defaultOptions() Options {
 		MaxRequestRecords:  kinetrail.MaxPutRecords,
 		MaxRequestBytes:    kinetrail.MaxPutRecordsBytes,
 		Concurrency:        8,
-		RequestTimeout:     6 * time.Second,
+		RequestTimeout:     10 * time.Second,
 		Deadline:           30 * time.Second,
 		ShardShare:         1,
 		RefreshInterval:    time.Minute,

@@ -126,7 +126,7 @@ func (w *fakeWorld) shardRange(t *testing.T, id string) shardmap.Range {
 func TestRandomProgramsKeepEveryPromise(t *testing.T) {
 	t.Parallel()
 	var all programs
-	for seed := range uint64(60) {
+	for seed := *firstSeed; seed < *firstSeed+*programCount; seed++ {
 		synctest.Test(t, func(t *testing.T) {
 			wrong, seen := runProgram(t, newFakeWorld(1+int(seed%4)), seed, 600)
 			for _, w := range wrong {

@@ -147,7 +147,7 @@ func TestRandomProgramsKeepEveryPromiseOnTheLocalServer(t *testing.T) {
 	t.Parallel()
 	var all programs
 	t.Run("programs", func(t *testing.T) {
-		for seed := range uint64(6) {
+		for seed := *firstSeed; seed < *firstSeed+*programCount/10; seed++ {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
 				wrong, seen := runProgram(t, newLocalWorld(t, 1+int(seed%3)), seed, 700)

@@ -3,6 +3,7 @@ package producer
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -23,6 +24,14 @@ import (
 // by several goroutines while the service fails and reshards, and a Close that
 // has time or has not. What a program does depends on its seed; the schedule of
 // goroutines does not.
+
+// The short form of the programs runs in every test. A longer one:
+//
+//	go test ./producer -run RandomPrograms -programs 2000 -first-seed 60
+var (
+	programCount = flag.Uint64("programs", 60, "how many random programs to play on the fake service; a tenth of them on the local server")
+	firstSeed    = flag.Uint64("first-seed", 0, "the seed of the first program")
+)
 
 // world is a stream that a program runs against.
 type world interface {

@@ -249,40 +249,50 @@ func (p *Producer) refresh(settings bool) {
 	}
 
 	p.mu.Lock()
-	defer p.wake()
-	defer p.unlockAndAnswer()
+	stopped := p.refreshed(summary, shards, err)
+	p.unlockAndAnswer()
+	p.wake()
+	switch {
+	case stopped != nil:
+		p.logger.Error("the producer stops: its stream was switched to record distribution strategy AUTO",
+			"stream", p.stream.Name(), "error", stopped)
+	case err != nil && p.ctx.Err() == nil:
+		p.logger.Warn("the stream's shards could not be read again", "stream", p.stream.Name(), "error", err)
+	}
+}
+
+// refreshed takes what a refresh has read. When the stream's new settings do not
+// allow what the producer promises, it stops and returns why.
+func (p *Producer) refreshed(summary *types.StreamDescriptionSummary, shards *shardmap.Map, err error) (stopped error) {
 	now := p.now()
 	p.refreshing = false
 	p.refreshAfter = now.Add(refreshPause)
 	if err != nil {
 		p.refreshFailures++
 		p.refreshAfter = now.Add(delayAfter(p.refreshFailures, rand.Float64()))
-		p.logger.Warn("the stream's shards could not be read again", "stream", p.stream.Name(), "error", err)
 		p.schedule.judgeAgain(now)
-		return
+		return nil
 	}
 	p.refreshFailures = 0
-	if summary != nil && summary.RecordDistributionStrategy == types.RecordDistributionStrategyAuto && p.needsKeys() {
-		p.stopForAuto()
-		return
-	}
 	if summary != nil {
 		p.learnSizes(summary)
+		if summary.RecordDistributionStrategy == types.RecordDistributionStrategyAuto && p.needsKeys() {
+			return p.stopForAuto()
+		}
 	}
 	if shards != nil {
 		p.schedule.setShards(shards, now)
 	}
+	return nil
 }
 
-// stopForAuto stops a producer whose promises the stream's new record
-// distribution strategy does not allow.
-func (p *Producer) stopForAuto() {
+// stopForAuto stops the producer, unless it is about to end anyway.
+func (p *Producer) stopForAuto() error {
 	if p.refusal != nil {
-		return
+		return nil
 	}
 	p.refusal = p.autoRefusal()
-	p.logger.Error("the producer stops: its stream was switched to record distribution strategy AUTO",
-		"stream", p.stream.Name(), "error", p.refusal)
 	p.schedule.stop(CodeAutoDistribution, p.refusal)
 	p.buffer.refuse(p.refusal)
+	return p.refusal
 }
