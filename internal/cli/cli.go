@@ -49,6 +49,9 @@ type app struct {
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		inGroup(groupLocal, a.demoCommand()),
+		inGroup(groupLocal, a.serveCommand()),
+		inGroup(groupStreams, a.putCommand()),
+		inGroup(groupStreams, a.tailCommand()),
 		inGroup(groupStreams, a.listCommand()),
 		inGroup(groupStreams, a.describeCommand()),
 		inGroup(groupExplain, a.hashkeyCommand()),

@@ -34,6 +34,8 @@ func runWith(ctx context.Context, stdin string, env map[string]string, args ...s
 	return ran{code: code, stdout: stdout.String(), stderr: stderr.String()}
 }
 
+func noVariables(string) (string, bool) { return "", false }
+
 // succeed is run for a command that must work; it returns what it printed.
 func succeed(t *testing.T, args ...string) string {
 	t.Helper()

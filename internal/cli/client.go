@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -70,11 +71,29 @@ func (c *connection) client(ctx context.Context) (*kinesis.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.HTTPClient = awshttp.NewBuildableClient().
-		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
-		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = answerTimeout })
+	cfg.HTTPClient = newHTTPClient(dialTimeout, answerTimeout)
 	cfg.Retryer = newRetryer
 	return kinesis.NewFromConfig(cfg), nil
+}
+
+func newHTTPClient(dial, answer time.Duration) aws.HTTPClient {
+	return &plainBodies{awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dial }).
+		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = answer })}
+}
+
+// plainBodies hides WriteTo of the SDK's request bodies. The SDK closes a
+// body as soon as the answer begins; when a server on the same machine answers
+// before net/http has looked for the body's end, WriteTo reports io.EOF as a
+// failure, and net/http cuts the connection in the middle of the answer
+// (aws-sdk-go-v2 issue 1825). Read ends cleanly in that case.
+type plainBodies struct{ aws.HTTPClient }
+
+func (c *plainBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.HTTPClient.Do(r)
 }
 
 func (c *connection) awsConfig(ctx context.Context) (aws.Config, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -99,6 +100,14 @@ func (a *app) complain(sentence string) {
 	fmt.Fprintf(a.stderr, "%s %s\n", colour.red("kinetrail:"), printable(sentence))
 }
 
+// note tells a person at a terminal what the command is about to do, and
+// nobody else.
+func (a *app) note(format string, args ...any) {
+	if isTerminal(a.stderr) {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
 func exitCode(ctx context.Context, err error) int {
 	var usage *usageError
 	switch {
@@ -184,7 +193,10 @@ func explainAnswer(err error) (sentence, hint string) {
 		return answerText(err, failed), ""
 	}
 	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) {
+	if errors.As(err, &response) && response.HTTPStatusCode() == http.StatusOK {
+		return "the answer cannot be read: " + networkReason(err), ""
+	}
+	if response != nil {
 		return fmt.Sprintf("the endpoint does not answer as Kinesis does: HTTP status %d", response.HTTPStatusCode()),
 			"Is the endpoint URL right?"
 	}
@@ -208,9 +220,14 @@ func answerText(err error, failed smithy.APIError) string {
 	return text
 }
 
-// sentenceOf is the error's text on one line.
+// sentenceOf is the error's text on one line, without the name of the package it
+// comes from, which means nothing to who did not write it.
 func sentenceOf(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	for _, name := range []string{"producer: ", "consumer: ", "localkinesis: "} {
+		text = strings.TrimPrefix(text, name)
+	}
+	return text
 }
 
 // flagError rewrites what the flag library says about a flag.
@@ -225,7 +242,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		case errors.Is(cause, strconv.ErrRange):
 			reason = "the number is too large"
 		}
-		return usageErrorf(cmd, "--%s %q: %s", invalid.GetFlag().Name, invalid.GetValue(), reason)
+		return usageErrorf(cmd, "--%s %s: %s", invalid.GetFlag().Name, abbreviate(invalid.GetValue()), reason)
 	}
 	var valueMissing *pflag.ValueRequiredError
 	if errors.As(err, &valueMissing) {

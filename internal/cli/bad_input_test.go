@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/kinetrail/kinetrail/localkinesis"
+)
+
+// TestBadInputEndsInASentenceAndAnExitCode is the list of what a person can do
+// wrong, or the world can do to them, with what they are told.
+func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
+	t.Parallel()
+	server := localkinesis.Start(t, func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 2} })
+	addr := strings.TrimPrefix(server.URL(), "http://")
+	noKinesis := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(noKinesis.Close)
+
+	const nobody = "http://127.0.0.1:1" // tcpmux, which nobody runs
+	local := func(args ...string) []string {
+		return append([]string{"--local", "--endpoint-url", server.URL()}, args...)
+	}
+	at := func(url string, args ...string) []string {
+		return append([]string{"--local", "--endpoint-url", url}, args...)
+	}
+	long := strings.Repeat("k", 257)
+	const tooLarge = "340282366920938463463374607431768211456"
+	help := func(command string) string { return "Run \"kinetrail " + command + " --help\" for how to use it.\n" }
+	const (
+		noStream  = "kinetrail: there is no stream \"nosuch\"\n\"kinetrail list\" shows the streams there are, \"kinetrail put --create\" makes one.\n"
+		noAnswer  = "kinetrail: no answer from " + nobody + ": connection refused\nIs it running? \"kinetrail serve\" starts a local Kinesis on 127.0.0.1:4567.\n"
+		longKey   = "a partition key has at most 256 characters, this one has 257\n"
+		takesHash = "it takes a decimal number from 0 to 340282366920938463463374607431768211455\n"
+	)
+
+	tests := []struct {
+		name  string
+		args  []string
+		stdin string
+		code  int
+		want  string // on stderr
+	}{
+		{"describe an unknown stream", local("describe", "nosuch"), "", 1, noStream},
+		{"put into an unknown stream", local("put", "nosuch", "data"), "", 1, noStream},
+		{"tail an unknown stream", local("tail", "nosuch"), "", 1, noStream},
+		{"place a key on an unknown stream", local("hashkey", "--stream", "nosuch", "key"), "", 1, noStream},
+		{"tail an unknown shard", local("tail", "orders", "--shard", "shardId-000000000009"), "", 1,
+			"kinetrail: stream \"orders\" has no shard \"shardId-000000000009\"\n\"kinetrail describe orders\" shows its shards.\n"},
+		{"put to a stream name that cannot be", local("put", "or ders", "data"), "", 2,
+			"kinetrail: invalid stream: the name \"or ders\" holds ' ', allowed are letters, digits and _.-\n" + help("put")},
+		{"create a stream by its ARN", local("put", "--create", "arn:aws:kinesis:us-east-1:000000000000:stream/new", "data"), "", 2,
+			"kinetrail: --create needs the name of a stream, not its ARN\n" + help("put")},
+
+		{"put with a key over 256 characters", local("put", "orders", "data", "-k", long), "", 2,
+			"kinetrail: --key \"" + long[:40] + "\"…: " + longKey + help("put")},
+		{"hash a key over 256 characters", []string{"hashkey", long}, "", 2,
+			"kinetrail: \"" + long[:40] + "\"…: " + longKey + help("hashkey")},
+		{"hash an empty key", []string{"hashkey", ""}, "", 2,
+			"kinetrail: \"\": a partition key has at least 1 character\n" + help("hashkey")},
+		{"put with a hash key out of range", local("put", "orders", "data", "--explicit-hash-key", tooLarge), "", 2,
+			"kinetrail: --explicit-hash-key \"" + tooLarge + "\": " + takesHash + help("put")},
+		{"put with a hash key below zero", local("put", "orders", "data", "--explicit-hash-key=-1"), "", 2,
+			"kinetrail: --explicit-hash-key \"-1\": " + takesHash + help("put")},
+		{"put a record larger than the stream takes", local("put", "orders", "-k", "key"), strings.Repeat("x", 1<<20) + "\n", 1,
+			"kinetrail: line 1 was not put: invalid record: it has 1048579 bytes with its key, the stream allows 1048576; 0 records were accepted and are in the stream\n"},
+
+		{"decode a container with a wrong checksum", []string{"decode"}, "\xf3\x89\x9a\xc2" + strings.Repeat("0", 20), 1,
+			"kinetrail: split container: wrong checksum: the message has the MD5 4a7d1ed414474e4033ac29ccb8653d9b, the container says 30303030303030303030303030303030\n"},
+		{"decode a container that is cut short", []string{"decode"}, "\xf3\x89\x9a\xc2short", 1,
+			"kinetrail: split container: it begins like one but ends after 9 bytes, before its checksum\n"},
+		{"decode a carrier with a broken field", []string{"decode", testParent + "-k1;s99:x=user-1"}, "", 1,
+			"kinetrail: malformed carrier: behind the traceparent stands no \"-k1\" with its fields, \"=\" and the original key; readers take all of it for a plain key\n"},
+		{"decode a carrier with a short span id", []string{"decode", "00-" + testTraceID + "-00f067aa-01"}, "", 1,
+			"kinetrail: malformed carrier: its span id \"00f067aa\" should be 16 lower-case hexadecimal digits; readers take all of it for a plain key\n"},
+		{"decode a carrier in upper case", []string{"decode", strings.ToUpper(testParent)}, "", 1,
+			"kinetrail: malformed carrier: its trace id \"" + strings.ToUpper(testTraceID) + "\" should be 32 lower-case hexadecimal digits; readers take all of it for a plain key\n"},
+		{"decode a carrier of zeros", []string{"decode", "00-" + strings.Repeat("0", 32) + "-" + testSpanID + "-01"}, "", 1,
+			"kinetrail: malformed carrier: a trace id or span id of zeros only; readers take all of it for a plain key\n"},
+		{"decode a number that is no sequence number", []string{"decode", strings.Repeat("1", 56)}, "", 1,
+			"kinetrail: invalid sequence number: \"" + strings.Repeat("1", 56) + "\" does not have the layout of a current sequence number\n"},
+		{"decode a file that does not exist", []string{"decode", "--as", "record", "nosuch.bin"}, "", 1,
+			"kinetrail: read record: open nosuch.bin: no such file or directory\n"},
+
+		{"serve on a port in use", []string{"serve", "--addr", addr}, "", 1,
+			"kinetrail: another program is listening on " + addr + " already\nTake another port with --addr; port 0 takes a free one.\n"},
+		{"serve on no address", []string{"serve", "--addr", "4567"}, "", 2,
+			"kinetrail: --addr \"4567\": it takes host:port, such as 127.0.0.1:4567\n" + help("serve")},
+		{"serve a stream without shards", []string{"serve", "--stream", "orders"}, "", 2,
+			"kinetrail: --stream \"orders\": it takes name:shards, such as orders:4\n" + help("serve")},
+		{"serve a stream of no shards", []string{"serve", "--stream", "orders:0"}, "", 2,
+			"kinetrail: --stream \"orders:0\": shards: it takes a number from 1 to 20000\n" + help("serve")},
+		{"serve one stream twice", []string{"serve", "--stream", "orders:1", "--stream", "orders:2"}, "", 2,
+			"kinetrail: --stream \"orders:2\": there are two streams \"orders\"\n" + help("serve")},
+		{"serve with a fault that is none", []string{"serve", "--fault", "PutRecords nht=3"}, "", 2,
+			"kinetrail: --fault \"PutRecords nht=3\": invalid fault rule: \"PutRecords nht=3\": \"nht\" is none of stream, shard, nth, times, p, seed, delay, clock, error, records, drop, stale, cut\n" + help("serve")},
+
+		{"no credentials", []string{"--region", "eu-west-1", "list"}, "", 1,
+			"kinetrail: no AWS credentials were found\nSet AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for the local server add --local.\n"},
+		{"no region", []string{"list"}, "", 1,
+			"kinetrail: no AWS region is set\nAdd --region or set AWS_REGION; for the local server add --local.\n"},
+		{"list at an endpoint where nobody is", at(nobody, "list"), "", 1, noAnswer},
+		{"put to an endpoint where nobody is", at(nobody, "put", "orders", "data"), "", 1, noAnswer},
+		{"tail an endpoint where nobody is", at(nobody, "tail", "orders"), "", 1, noAnswer},
+		{"list at an endpoint that is no Kinesis", at(noKinesis.URL, "list"), "", 1,
+			"kinetrail: the endpoint does not answer as Kinesis does: HTTP status 404\nIs the endpoint URL right?\n"},
+		{"an endpoint that is no URL", []string{"--endpoint-url", "localhost:4567", "list"}, "", 2,
+			"kinetrail: --endpoint-url \"localhost:4567\": it takes a URL such as http://127.0.0.1:4567\n" + help("list")},
+
+		{"an unknown flag", []string{"list", "--colour"}, "", 2, "kinetrail: unknown flag: --colour\n" + help("list")},
+		{"a flag without its value", []string{"list", "--region"}, "", 2, "kinetrail: --region needs a value\n" + help("list")},
+		{"an unknown output", []string{"list", "-o", "xml"}, "", 2, "kinetrail: --output \"xml\": it takes table, json or tsv\n" + help("list")},
+		{"an unknown command", []string{"putt"}, "", 2, "kinetrail: there is no command \"putt\"\nDid you mean \"put\"?\n"},
+		{"a command without its argument", []string{"describe"}, "", 2, "kinetrail: describe needs STREAM\n" + help("describe")},
+		{"an argument too many", []string{"list", "orders"}, "", 2, "kinetrail: list takes no arguments, so \"orders\" is too much\n" + help("list")},
+		{"flags that exclude each other", []string{"hashkey", "--shards", "2", "--stream", "orders", "key"}, "", 2,
+			"kinetrail: --shards and --stream exclude each other\n" + help("hashkey")},
+		{"follow and not", local("tail", "orders", "--follow", "--no-follow"), "", 2,
+			"kinetrail: --follow and --no-follow exclude each other\n" + help("tail")},
+		{"a beginning that is none", local("tail", "orders", "--from", "yesterday"), "", 2,
+			"kinetrail: --from \"yesterday\": it takes latest, trim-horizon, a time such as 2026-11-20T09:30:00Z, or how long ago, such as 15m\n" + help("tail")},
+		{"a count below one", local("tail", "orders", "-n", "0"), "", 2, "kinetrail: --count \"0\": it takes a number from 1\n" + help("tail")},
+		{"an unknown carrier", local("put", "orders", "data", "--carrier", "pigeon"), "", 2,
+			"kinetrail: --carrier \"pigeon\": it takes off, lossless, traceparent, headers or partition-key\n" + help("put")},
+		{"a header without a name", local("put", "orders", "data", "-H", "=x"), "", 2,
+			"kinetrail: --header \"=x\": it takes name=value, in UTF-8\n" + help("put")},
+		{"headers without a container", local("put", "orders", "data", "-H", "a=1", "--carrier", "lossless"), "", 2,
+			"kinetrail: -H needs --carrier headers, not lossless: only a container holds headers\n" + help("put")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := run(t, tt.stdin, tt.args...)
+			if want := (ran{code: tt.code, stderr: tt.want}); got != want {
+				t.Errorf("kinetrail %s\nexit code %d, stderr\n%sstdout\n%s\nwant exit code %d, silence on stdout, and on stderr\n%s",
+					strings.Join(tt.args, " "), got.code, got.stderr, got.stdout, tt.code, tt.want)
+			}
+		})
+	}
+
+	t.Run("Ctrl-C in the middle of put", func(t *testing.T) {
+		t.Parallel()
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		// Stdin has three lines and then hangs, as a pipe does whose other end
+		// is busy. The interrupt comes when put has printed the third.
+		stdin, input := io.Pipe()
+		defer input.Close()
+		go func() { _, _ = io.WriteString(input, "one\ntwo\nthree\n") }()
+		stdout := &interruptAfter{lines: 3, interrupt: interrupt}
+		var stderr bytes.Buffer
+		code := Run(ctx, local("put", "orders", "-k", "user-1"), stdin, stdout, &stderr, noVariables)
+		const want = "kinetrail: interrupted: 3 records were accepted and are in the stream\n"
+		if code != exitInterrupted || stderr.String() != want {
+			t.Errorf("kinetrail put: exit code %d, stderr %q; want %d, %q", code, stderr.String(), exitInterrupted, want)
+		}
+		if got := succeed(t, local("tail", "orders", "--no-follow", "-o", "raw")...); got != "one\ntwo\nthree\n" {
+			t.Errorf("the stream holds %q; want the three lines", got)
+		}
+	})
+}
+
+// interruptAfter is a stdout that presses Ctrl-C once it has seen some lines.
+type interruptAfter struct {
+	lines     int
+	interrupt context.CancelFunc
+}
+
+func (w *interruptAfter) Write(p []byte) (int, error) {
+	w.lines -= bytes.Count(p, []byte("\n"))
+	if w.lines <= 0 {
+		w.interrupt()
+	}
+	return len(p), nil
+}

@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) tailCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tail STREAM",
+		Short: "Show the records of a stream as they arrive",
+		Long: `tail reads a stream, all its shards or one, and shows each record with the key its
+producer gave and the trace it carries, whichever carrier that took. Records in
+KPL containers are shown one by one.
+
+It begins with what arrives from now on, or where --from says, and goes on until
+Ctrl-C or until -n records are shown. --no-follow shows what there is and ends; it
+begins at the oldest record unless --from says otherwise.
+
+  -o table  a line per record; data is cut short and made safe for the terminal
+  -o json   one JSON object per line with everything there is
+  -o raw    the data alone, each record followed by a line feed`,
+		Example: `  kinetrail --local tail greetings --from trim-horizon -n 1
+  kinetrail tail orders --from 15m -o json | jq 'select(.partition_key == "customer-42")'
+  kinetrail tail orders --from 2026-11-20T09:30:00Z --no-follow -o raw > orders.jsonl`,
+		Args: wantArgs(1, 1, "STREAM"),
+	}
+	var flags tailFlags
+	cmd.Flags().Var(&flags.from, "from", "begin at latest, trim-horizon, a `time`, or so long ago (15m)")
+	cmd.Flags().VarP(&flags.limit, "count", "n", "end after this `number` of records")
+	cmd.Flags().StringVar(&flags.shard, "shard", "", "read only this `shard`")
+	cmd.Flags().BoolVar(&flags.follow, "follow", true, "wait for more records")
+	cmd.Flags().BoolVar(&flags.noFollow, "no-follow", false, "end when everything is shown")
+	flags.form = outputFlag(cmd, asTable, asJSON, asRaw)
+	completeWith(cmd, "from", "latest", "trim-horizon")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		stream, err := streamArg(cmd, args[0])
+		if err != nil {
+			return err
+		}
+		if err := oneOfFlags(cmd, "follow", "no-follow"); err != nil {
+			return err
+		}
+		return a.tail(cmd.Context(), stream, &flags)
+	}
+	return cmd
+}
+
+// tailFlags are the flags of tail.
+type tailFlags struct {
+	from     fromFlag
+	limit    recordLimit
+	shard    string
+	follow   bool
+	noFollow bool
+	form     *choice
+}
+
+// start is where to begin: from now on when following, and otherwise at the
+// oldest record, for there is nothing yet behind now.
+func (f *tailFlags) start() kinetrail.Position {
+	switch {
+	case f.from.text != "":
+		return f.from.position
+	case f.follows():
+		return kinetrail.Latest()
+	}
+	return kinetrail.TrimHorizon()
+}
+
+func (f *tailFlags) follows() bool { return f.follow && !f.noFollow }
+
+func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlags) error {
+	client, err := a.connection.client(ctx)
+	if err != nil {
+		return err
+	}
+	records := consumer.Read(ctx, client, stream.String(), consumer.From(flags.start()), func(o *consumer.Options) {
+		o.StopAtTip = !flags.follows()
+		if flags.shard != "" {
+			o.Shards = []string{flags.shard}
+		}
+		o.Logger = a.logger()
+	})
+	if flags.start().IsLatest() {
+		a.note("Waiting for new records of %s. --from trim-horizon shows those that are there; Ctrl-C ends.", stream.Name())
+	}
+	show, shown := a.recordPrinter(flags.form), 0
+	for record, err := range records {
+		if err != nil {
+			return tailError(stream, flags.shard, err)
+		}
+		if err := show(&record); err != nil {
+			return err
+		}
+		if shown++; shown == int(flags.limit) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func tailError(stream kinetrail.Stream, shard string, err error) error {
+	if errors.Is(err, consumer.ErrShardGone) && shard != "" {
+		return &hintedError{
+			err:  fmt.Errorf("stream %q has no shard %q", stream, shard),
+			hint: fmt.Sprintf("\"kinetrail describe %s\" shows its shards.", stream),
+		}
+	}
+	return streamError(stream, err)
+}
+
+// recordPrinter shows records in the form asked for.
+func (a *app) recordPrinter(form *choice) func(*kinetrail.Record) error {
+	switch form.value {
+	case asJSON:
+		return func(r *kinetrail.Record) error { return a.writeJSONLine(tailRecordOf(r)) }
+	case asRaw:
+		return a.writeRaw
+	}
+	header := []string{"ARRIVED", "SHARD", "SUB", "KEY", "TRACE ID", "HEADERS", "DATA"}
+	t := a.newTable(header)
+	t.widths[0], t.widths[1], t.widths[3], t.widths[4] = len(arrivalLayout), len(shardID(0)), 16, 32
+	writeHeader := sync.OnceFunc(func() { t.writeHeader(a.paint, header) })
+	return func(r *kinetrail.Record) error {
+		writeHeader() // not before there is a record: perhaps there is no such stream
+		traceID, _ := traceIDs(r.Trace)
+		t.writeRow(r.ArrivedAt.UTC().Format(arrivalLayout), r.ShardID, fmt.Sprint(r.Position.Sub()),
+			printable(r.PartitionKey), traceID, headerText(r.Headers), preview(r.Data))
+		return t.err
+	}
+}
+
+// arrivalLayout is RFC 3339 to the millisecond, as precise as Kinesis is.
+const arrivalLayout = "2006-01-02T15:04:05.000Z"
+
+func (a *app) writeRaw(r *kinetrail.Record) error {
+	_, err := a.stdout.Write(append(r.Data[:len(r.Data):len(r.Data)], '\n'))
+	return err
+}
+
+// tailRecord is one line of tail -o json.
+type tailRecord struct {
+	ShardID            string       `json:"shard_id"`
+	SequenceNumber     string       `json:"sequence_number"`
+	SubSequence        int          `json:"sub_sequence_number"`
+	PartitionKey       string       `json:"partition_key"`
+	StoredPartitionKey string       `json:"stored_partition_key"`
+	Headers            []jsonHeader `json:"headers"`
+	TraceID            *string      `json:"trace_id"`
+	SpanID             *string      `json:"span_id"`
+	ArrivedAt          string       `json:"arrived_at"`
+	jsonData
+}
+
+func tailRecordOf(r *kinetrail.Record) tailRecord {
+	traceID, spanID := jsonIDs(r.Trace)
+	return tailRecord{
+		ShardID:            r.ShardID,
+		SequenceNumber:     r.Position.Sequence(),
+		SubSequence:        r.Position.Sub(),
+		PartitionKey:       r.PartitionKey,
+		StoredPartitionKey: r.StoredPartitionKey,
+		Headers:            jsonHeaders(r.Headers),
+		TraceID:            traceID,
+		SpanID:             spanID,
+		ArrivedAt:          r.ArrivedAt.UTC().Format(arrivalLayout),
+		jsonData:           newJSONData(r.Data),
+	}
+}
+
+// recordLimit is a flag: a number of records, 0 for no limit.
+type recordLimit int
+
+func (n *recordLimit) Type() string { return "number" }
+func (n *recordLimit) String() string {
+	if *n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*n))
+}
+func (n *recordLimit) Set(text string) error {
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 {
+		return errors.New("it takes a number from 1")
+	}
+	*n = recordLimit(number)
+	return nil
+}
