@@ -97,8 +97,9 @@ func (c *call) log() {
 // goroutine sees them, and only until it is answered.
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// maxKeptBody is the size of a body whose memory is kept for the next one.
-const maxKeptBody = 2 << 20
+// maxKeptBody is the size of a body or an answer whose memory is kept for the
+// next one: a page of 10,000 small records fits.
+const maxKeptBody = 4 << 20
 
 func keepBody(b *bytes.Buffer) {
 	if b.Cap() <= maxKeptBody {

@@ -1,6 +1,8 @@
 package localkinesis
 
 import (
+	"sync"
+
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
 	"github.com/kinetrail/kinetrail/localkinesis/wire"
@@ -39,11 +41,17 @@ func (c *call) getRecords(in *wire.GetRecordsInput) (any, error) {
 	if wants(in.DryRun) {
 		return nil, errDryRun()
 	}
-	page := stream.Read(shard, nil, it.Next, limitOr(in.Limit, kinetrail.MaxGetRecords), kinetrail.MaxGetRecordsBytes)
+	records := pages.Get().(*[]state.Record)
+	page := stream.Read(shard, (*records)[:0], it.Next, limitOr(in.Limit, kinetrail.MaxGetRecords), kinetrail.MaxGetRecordsBytes)
 	out := &wire.GetRecordsOutput{
 		Count:              len(page.Records),
 		Record:             recordsOf(shard, page.Records),
 		MillisBehindLatest: page.Behind.Milliseconds(),
+		Release: func() {
+			clear(page.Records)
+			*records = page.Records
+			pages.Put(records)
+		},
 	}
 	if page.AtEnd {
 		out.ChildShards = childShards(stream, shard)
@@ -52,6 +60,9 @@ func (c *call) getRecords(in *wire.GetRecordsInput) (any, error) {
 	}
 	return out, nil
 }
+
+// pages keeps the memory of pages from one answer to the next.
+var pages = sync.Pool{New: func() any { return new([]state.Record) }}
 
 // recordsOf shows stored records as an answer wants them.
 func recordsOf(shard *state.Shard, records []state.Record) func(i int) wire.Record {

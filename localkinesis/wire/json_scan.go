@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"unicode/utf8"
@@ -152,15 +153,22 @@ func keepIfValid(s scanner, r *room, text string, valid func(string) bool) *stri
 }
 
 func (s *jsonScan) blob(r *room) []byte {
-	content, plain := s.quoted()
+	if !s.take('"') {
+		return nil
+	}
+	length := bytes.IndexByte(s.body[s.at:], '"')
 	start := len(r.blobs)
-	end := start + base64.StdEncoding.DecodedLen(len(content))
-	if s.failed || !plain || end > cap(r.blobs) || end-start > maxBlob {
+	end := start + base64.StdEncoding.DecodedLen(max(length, 0))
+	if length < 0 || end > cap(r.blobs) || end-start > maxBlob {
 		s.failed = true
 		return nil
 	}
+	content := s.body[s.at : s.at+length]
+	s.at += length + 1
 	n, err := strictBase64.Decode(r.blobs[start:end], content)
-	if err != nil {
+	// The decoder refuses escapes, but skips line breaks: then there is less
+	// than the length promises.
+	if padding := length - len(bytes.TrimRight(content, "=")); err != nil || n != end-start-padding {
 		s.failed = true
 		return nil
 	}

@@ -188,6 +188,7 @@ type GetRecordsOutput struct {
 	NextShardIterator  string             // empty: null, the shard is at its end
 	MillisBehindLatest int64
 	ChildShards        []ChildShard
+	Release            func() // called once the output is written: Record is not used any more
 }
 
 func (o *GetRecordsOutput) write(w writer) {
@@ -204,6 +205,9 @@ func (o *GetRecordsOutput) write(w writer) {
 	w.number(o.MillisBehindLatest)
 	writeChildren(w, o.ChildShards)
 	w.endStruct()
+	if o.Release != nil {
+		o.Release()
+	}
 }
 
 func writeRecords(w writer, count int, record func(int) Record) {
