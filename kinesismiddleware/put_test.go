@@ -436,9 +436,13 @@ func TestTracestateAndAllowedBaggageAreCarried(t *testing.T) {
 	_, application := p.span(t)
 	ctx := trace.ContextWithSpanContext(baggage.ContextWithBaggage(t.Context(), bag), application.WithTraceState(state))
 	p.putRecords(t, ctx, entry("group-1", "data"))
-	got := tracecarrier.Read(p.stored(t)["data"].PartitionKey).Trace
-	if got.State != "vendor=abc" || got.Baggage != "tenant=7" {
-		t.Errorf("carried the tracestate %q and the baggage %q, want vendor=abc and tenant=7", got.State, got.Baggage)
+	got := p.stored(t)["data"]
+	if carried := tracecarrier.Read(got.PartitionKey).Trace; carried.State != "vendor=abc" || carried.Baggage != "tenant=7" {
+		t.Errorf("carried the tracestate %q and the baggage %q, want vendor=abc and tenant=7", carried.State, carried.Baggage)
+	}
+	handler := kinesismiddleware.Extract(t.Context(), p.page(t, got.ShardID), 0)
+	if state, bag := trace.SpanContextFromContext(handler).TraceState().String(), baggage.FromContext(handler).String(); state != "vendor=abc" || bag != "tenant=7" {
+		t.Errorf("the handler's ctx has the tracestate %q and the baggage %q, want vendor=abc and tenant=7", state, bag)
 	}
 }
 
