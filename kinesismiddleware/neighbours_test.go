@@ -149,8 +149,8 @@ func TestCallsOfTheProducerPassUntouched(t *testing.T) {
 	}
 }
 
-// The consumer restores keys itself. Restored twice, an escaped look-alike
-// would lose its outer layer.
+// The consumer restores keys itself. Restored twice, a look-alike that was
+// wrapped would come back as what is inside of it.
 func TestCallsOfTheConsumerPassUntouched(t *testing.T) {
 	t.Parallel()
 	p := with(t)
