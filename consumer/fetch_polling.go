@@ -269,6 +269,11 @@ func (p *poller) recover(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", ErrShardGone, err)
 	case errors.As(err, &invalid) && p.iterator == nil && p.resume.IsRecord():
 		return fmt.Errorf("%w: %w", ErrUnknownPosition, err)
+	case errors.As(err, &invalid) && p.iterator == nil && isTime(p.resume):
+		// By the service's clock the time lies ahead: no record of then or later
+		// is there yet, so the tip is no later than the time.
+		p.resume = kinetrail.Latest()
+		return nil
 	case p.giveUp && isCallersFault(err):
 		return err
 	}
@@ -281,6 +286,11 @@ func (p *poller) recover(ctx context.Context, err error) error {
 	p.opts.Logger.Log(ctx, level, "kinetrail: a fetch failed and is repeated",
 		p.attrs(slog.Int("failures", p.failures), slog.Any("error", err))...)
 	return nil
+}
+
+func isTime(p kinetrail.Position) bool {
+	_, ok := p.Time()
+	return ok
 }
 
 func (p *poller) attrs(more ...any) []any {

@@ -322,6 +322,24 @@ func TestReadFromEachPosition(t *testing.T) {
 	})
 }
 
+func TestReadFromATimeThatLiesAheadWaitsForIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(1)
+		stream.put(0, "k", []byte("before"))
+		go func() {
+			time.Sleep(time.Minute)
+			stream.put(0, "k", []byte("later"))
+		}()
+		for r, err := range consumer.Read(t.Context(), stream, "orders", consumer.From(kinetrail.AtTime(time.Now().Add(time.Second))), quiet) {
+			if err != nil || string(r.Data) != "later" {
+				t.Errorf("read %s, %v; want the record that comes later", r.Data, err)
+			}
+			break
+		}
+	})
+}
+
 func TestReadOfOneShardEndsWithTheShard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

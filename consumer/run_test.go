@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/kinetrail/kinetrail/consumer"
 	"github.com/kinetrail/kinetrail/lease"
 	"github.com/kinetrail/kinetrail/lease/memlease"
+	"github.com/kinetrail/kinetrail/localkinesis/fault"
 )
 
 // seen collects what handlers were given.
@@ -213,5 +215,77 @@ func TestRunFollowsSplitsAndMergesWithParentsBeforeChildren(t *testing.T) {
 	leases := rows(t, store)
 	if len(leases) != len(shards) {
 		t.Errorf("%d leases; want one for each of %d shards", len(leases), len(shards))
+	}
+}
+
+func TestRunLosesNothingWhileTheServiceFailsAndTheStreamIsResharded(t *testing.T) {
+	t.Parallel()
+	server, client := serve(t, 2)
+	for _, line := range []string{
+		"GetRecords p=0.1 seed=1 error=ProvisionedThroughputExceededException",
+		"GetRecords p=0.1 seed=2 error=ExpiredIteratorException",
+		"GetRecords nth=3 times=2 drop=before",
+		"GetRecords nth=6 times=2 drop=after",
+		"GetShardIterator nth=2 times=2 error=InternalFailure",
+		"ListShards p=0.2 seed=6 stale",
+	} {
+		rule, err := fault.Parse(line)
+		if err == nil {
+			err = server.Faults().Add(rule)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := memlease.New()
+	got := newSeen()
+	shortSync := func(o *consumer.Options) { o.ShardSyncInterval = 50 * time.Millisecond }
+	workers := []*running{start(t, client, store, got.handle, shortSync), start(t, client, store, got.handle, shortSync)}
+	const keys, rounds = 6, 5
+	total := 0
+	for round := range rounds {
+		for i := range 10 {
+			for k := range keys {
+				put(t, client, fmt.Sprintf("key-%d", k), fmt.Sprintf("%d/%03d", k, round*10+i))
+				total++
+			}
+		}
+		shards := []int32{4, 2, 3, 1, 2}[round]
+		if _, err := client.UpdateShardCount(t.Context(), &kinesis.UpdateShardCountInput{StreamName: aws.String("orders"), TargetShardCount: &shards, ScalingType: "UNIFORM_SCALING"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got.await(t, total)
+	for _, w := range workers {
+		w.drain(t)
+	}
+	next := make(map[string]int)
+	for _, d := range got.data() {
+		key, n, _ := strings.Cut(d, "/")
+		if want := fmt.Sprintf("%03d", next[key]); n != want {
+			t.Errorf("key %s: record %s; want %s, each once and in order", key, n, want)
+		}
+		next[key]++
+	}
+	for _, hit := range server.Faults().Hits() {
+		if hit.Hits == 0 {
+			t.Errorf("rule %v struck no call of %d; want every fault met", hit.Rule, hit.Matched)
+		}
+	}
+}
+
+func TestRunFromLatestSeesWhatIsPutOnceItIsReady(t *testing.T) {
+	t.Parallel()
+	server, client := serve(t, 2)
+	server.Clock().Set(time.Now().Add(-time.Hour)) // as if ours were an hour ahead
+	put(t, client, "k", "before")
+	got := newSeen()
+	worker := start(t, client, memlease.New(), got.handle, consumer.From(kinetrail.Latest()))
+	receive(t, worker.Ready())
+	put(t, client, "k", "after")
+	got.await(t, 1)
+	worker.drain(t)
+	if data := got.data(); !slices.Equal(data, []string{"after"}) {
+		t.Errorf("handled %v; want what was put after Ready", data)
 	}
 }
