@@ -157,7 +157,7 @@ func (c *call) run(op *operation) (any, error) {
 		}
 		return nil, &wire.Error{Status: http.StatusBadRequest, Code: "UnknownOperationException"}
 	}
-	credential, err := checkAuthentication(c.request)
+	credential, err := c.authenticate()
 	if err != nil {
 		if _, err := c.parse(); err != nil {
 			return nil, err
@@ -172,6 +172,16 @@ func (c *call) run(op *operation) (any, error) {
 		return nil, err
 	}
 	return op.serve(c)
+}
+
+// authenticate checks the form of the signature, and the signature itself
+// where secrets are given.
+func (c *call) authenticate() (credential, error) {
+	held, err := checkAuthentication(c.request)
+	if err == nil && c.server.options.Secrets != nil {
+		err = c.server.verifySignature(c.request, c.body, held)
+	}
+	return held, err
 }
 
 // parse reads the body into a tree.

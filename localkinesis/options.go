@@ -24,6 +24,12 @@ type Options struct {
 	// credentials are scoped to. The default is us-east-1.
 	Region string
 
+	// Secrets are secret access keys by their access key IDs. When there are
+	// any, a request must be signed with one of them, within five minutes of
+	// the machine's time. Nil, the default, only asks for the form of a
+	// signature.
+	Secrets map[string]string
+
 	// Streams are the streams every region begins with, and their number of
 	// shards. The default is none.
 	Streams map[string]int

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -229,11 +231,20 @@ func (s *Server) Client(opts ...func(*kinesis.Options)) *kinesis.Client {
 	}
 	options := kinesis.Options{
 		Region:       s.options.Region,
-		Credentials:  credentials.NewStaticCredentialsProvider("localkinesis", "localkinesis", ""),
+		Credentials:  s.credentials(),
 		BaseEndpoint: aws.String(endpoint),
 		HTTPClient:   &http.Client{Transport: transport},
 	}
 	return kinesis.New(options, opts...)
+}
+
+// credentials are throw-away ones, or the first pair of Options.Secrets.
+func (s *Server) credentials() aws.CredentialsProvider {
+	id, secret := "localkinesis", "localkinesis"
+	if ids := slices.Sorted(maps.Keys(s.options.Secrets)); len(ids) > 0 {
+		id, secret = ids[0], s.options.Secrets[ids[0]]
+	}
+	return credentials.NewStaticCredentialsProvider(id, secret, "")
 }
 
 // network is a transport of our own, closed with the server.

@@ -24,6 +24,9 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
 	served := r.Clone(ctx)
 	served.RequestURI = r.URL.RequestURI()
+	if served.Host == "" {
+		served.Host = r.URL.Host
+	}
 	if r.Body == nil {
 		served.Body = http.NoBody
 	}
