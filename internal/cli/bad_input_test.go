@@ -151,7 +151,7 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 		stdin, input := io.Pipe()
 		defer input.Close()
 		go func() { _, _ = io.WriteString(input, "one\ntwo\nthree\n") }()
-		stdout := &interruptAfter{lines: 3, interrupt: interrupt}
+		stdout := &onLines{counts: map[int]func(){3: interrupt}}
 		var stderr bytes.Buffer
 		code := Run(ctx, local("put", "orders", "-k", "user-1"), stdin, stdout, &stderr, noVariables)
 		const want = "kinetrail: interrupted: 3 records were accepted and are in the stream\n"
@@ -162,18 +162,4 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 			t.Errorf("the stream holds %q; want the three lines", got)
 		}
 	})
-}
-
-// interruptAfter is a stdout that presses Ctrl-C once it has seen some lines.
-type interruptAfter struct {
-	lines     int
-	interrupt context.CancelFunc
-}
-
-func (w *interruptAfter) Write(p []byte) (int, error) {
-	w.lines -= bytes.Count(p, []byte("\n"))
-	if w.lines <= 0 {
-		w.interrupt()
-	}
-	return len(p), nil
 }

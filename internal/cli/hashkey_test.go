@@ -61,3 +61,5 @@ func TestHashkeyTableLinesUpWideCharacters(t *testing.T) {
 	golden(t, "hashkey.txt", succeed(t, "hashkey", "--shards", "5", "group-1", "漢字", "é", "tab\there"))
 	golden(t, "hashkey_no_shards.txt", succeed(t, "hashkey", "group-1"))
 }
+
+func lines(text string) int { return strings.Count(text, "\n") }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
@@ -87,6 +90,9 @@ func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlag
 		if flags.shard != "" {
 			o.Shards = []string{flags.shard}
 		}
+		if a.connection.local { // no quota to keep to
+			o.PollInterval, o.MaxPollInterval = 0, localPoll
+		}
 		o.Logger = a.logger()
 	})
 	if flags.start().IsLatest() {
@@ -106,6 +112,9 @@ func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlag
 	}
 	return nil
 }
+
+// localPoll is how long a record of the local server waits at most to be seen.
+const localPoll = 50 * time.Millisecond
 
 func tailError(stream kinetrail.Stream, shard string, err error) error {
 	if errors.Is(err, consumer.ErrShardGone) && shard != "" {
@@ -127,15 +136,22 @@ func (a *app) recordPrinter(form *choice) func(*kinetrail.Record) error {
 	}
 	header := []string{"ARRIVED", "SHARD", "SUB", "KEY", "TRACE ID", "HEADERS", "DATA"}
 	t := a.newTable(header)
-	t.widths[0], t.widths[1], t.widths[3], t.widths[4] = len(arrivalLayout), len(shardID(0)), 16, 32
+	t.widths[0], t.widths[1], t.widths[3], t.widths[4], t.widths[5] = len(arrivalLayout), len(shardID(0)), 16, 32, 16
 	writeHeader := sync.OnceFunc(func() { t.writeHeader(a.paint, header) })
 	return func(r *kinetrail.Record) error {
 		writeHeader() // not before there is a record: perhaps there is no such stream
 		traceID, _ := traceIDs(r.Trace)
 		t.writeRow(r.ArrivedAt.UTC().Format(arrivalLayout), r.ShardID, fmt.Sprint(r.Position.Sub()),
-			printable(r.PartitionKey), traceID, headerText(r.Headers), preview(r.Data))
+			printable(r.PartitionKey), traceID, headerText(ownHeaders(r.Headers)), preview(r.Data))
 		return t.err
 	}
+}
+
+// ownHeaders leaves out the trace context, which has a column of its own.
+func ownHeaders(headers []kinetrail.Header) []kinetrail.Header {
+	return slices.DeleteFunc(slices.Clone(headers), func(h kinetrail.Header) bool {
+		return strings.EqualFold(h.Name, "traceparent") || strings.EqualFold(h.Name, "tracestate")
+	})
 }
 
 // arrivalLayout is RFC 3339 to the millisecond, as precise as Kinesis is.
