@@ -36,7 +36,7 @@ func newLocalWorld(t *testing.T, shards int) *localWorld {
 }
 
 // latency lets a program take long enough for things to go wrong in it.
-var latency = fault.Rule{Operation: "PutRecords", Delay: 2 * time.Millisecond}
+var latency = fault.Rule{Operation: "PutRecords", Delay: 4 * time.Millisecond}
 
 func (w *localWorld) api() API { return w.client }
 
@@ -98,7 +98,7 @@ func (w *localWorld) reshard(random *rand.Rand) {
 	i := random.IntN(len(shards))
 	stream := aws.String("orders")
 	kind := "split"
-	if len(shards) > 6 && i+1 < len(shards) {
+	if len(shards) > 3 && i+1 < len(shards) {
 		kind = "merge"
 		_, err = w.client.MergeShards(context.Background(), &kinesis.MergeShardsInput{StreamName: stream,
 			ShardToMerge: aws.String(shards[i].ID), AdjacentShardToMerge: aws.String(shards[i+1].ID)})

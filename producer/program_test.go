@@ -57,6 +57,7 @@ type fate struct {
 	hash         shardmap.HashKey
 	accepted     bool // by the producer
 	results      []Result
+	calledBack   int // as the how manieth
 }
 
 type programRun struct {
@@ -67,11 +68,12 @@ type programRun struct {
 	sink    *metrics.Memory
 	p       *Producer
 
-	mu       sync.Mutex
-	fates    map[string]*fate    // by the record's data
-	order    map[string][]string // per key, data in the order of the puts
-	closeErr error
-	seen     map[string]int // what the program went through
+	mu        sync.Mutex
+	fates     map[string]*fate    // by the record's data
+	order     map[string][]string // per key, data in the order of the puts
+	closeErr  error
+	callbacks int
+	seen      map[string]int // what the program went through
 }
 
 const (
@@ -121,6 +123,7 @@ func (r *programRun) chooseOptions(o *Options) {
 	o.Linger = time.Duration(r.random.IntN(3)) * 5 * time.Millisecond
 	o.Concurrency = 1 + r.random.IntN(8)
 	o.MaxRequestRecords = 1 + r.random.IntN(60)
+	o.MaxRecordBytes = 9050 // which some records with a container around them would pass
 	o.MaxContainerBytes = 600 + r.random.IntN(6000)
 	o.MaxBufferedRecords = 20 + r.random.IntN(400)
 	o.RequestTimeout = 300 * time.Millisecond
@@ -182,7 +185,7 @@ func (r *programRun) put(ctx context.Context, random *rand.Rand, putter, i int) 
 	data := fmt.Sprintf("%d-%05d-", putter, i)
 	size := random.IntN(300)
 	if random.IntN(20) == 0 {
-		size = random.IntN(9000)
+		size = 8900 + random.IntN(150)
 	}
 	data += strings.Repeat("x", size)
 	if random.IntN(50) == 0 {
@@ -213,9 +216,12 @@ func (r *programRun) put(ctx context.Context, random *rand.Rand, putter, i int) 
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		f.results = append(f.results, result)
+		r.callbacks++
+		f.calledBack = r.callbacks
 	})
 	if err != nil {
-		if !errors.Is(err, ErrClosed) {
+		tooLarge := errors.Is(err, ErrInvalidRecord) && size > 8900
+		if !errors.Is(err, ErrClosed) && !tooLarge {
 			r.t.Errorf("PutAsync: %v", err)
 		}
 		return
@@ -334,7 +340,13 @@ func (r *programRun) checkOrder(copies map[string][]place, complain func(string,
 	before := func(a, b place) bool { return a.index < b.index || a.index == b.index && a.at.Sub() < b.at.Sub() }
 	for key, order := range r.order {
 		first, last, of := place{index: -1}, place{index: -1}, ""
+		calledBack := 0
 		for _, data := range order {
+			if f := r.fates[data]; f.calledBack < calledBack {
+				complain("key %s: the callback of %.10s came before that of a record put earlier", key, data)
+			} else {
+				calledBack = f.calledBack
+			}
 			// A copy on a shard that does not own its key belongs to a container
 			// that was found out and repeated; readers leave it out.
 			all := slices.DeleteFunc(slices.Clone(copies[data]), func(c place) bool {
