@@ -364,6 +364,9 @@ func (t *tenure) yieldAll(ctx context.Context, yield func(kinetrail.Record, erro
 
 func (t *tenure) yieldPage(ctx context.Context, pg *page, yield func(kinetrail.Record, error) bool) error {
 	defer t.release(pg)
+	if len(pg.records) == 0 {
+		t.tracker.pass(pg.last)
+	}
 	for i := range pg.records {
 		if t.leaving.Load() {
 			return nil
@@ -384,9 +387,6 @@ func (t *tenure) yieldPage(ctx context.Context, pg *page, yield func(kinetrail.R
 			t.meter.processing.Observe(ctx, time.Since(started).Seconds())
 		}
 		t.handled(ticket, r)
-	}
-	if len(pg.records) == 0 {
-		t.tracker.pass(pg.last)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type deaggregator struct {
 	rng        shardmap.Range
 	rangeKnown bool
 	filter     RangeFilter
+	buffers    *buffers
 
 	scratch []aggregate.UserRecord
 }
@@ -45,7 +46,7 @@ func (d *deaggregator) page(out *kinesis.GetRecordsOutput, skip skip) *page {
 		pg.behind = time.Duration(*out.MillisBehindLatest) * time.Millisecond
 	}
 	if len(out.Records) > 0 {
-		pg.records = make([]kinetrail.Record, 0, len(out.Records))
+		pg.records = d.buffers.get(len(out.Records))
 	}
 	for i := range out.Records {
 		d.add(pg, &out.Records[i], skip)

@@ -36,6 +36,7 @@ type group struct {
 	deliver  deliver
 	inFlight int
 	buffered *budget
+	buffers  buffers
 	sink     *metrics.Isolated
 	tracer   trace.Tracer
 	name     string // of the group, as far as the store says
@@ -120,6 +121,9 @@ func (g *group) run() error {
 	loops.Wait()
 	return g.result()
 }
+
+// stopping reports whether Run is about to end.
+func (g *group) stopping() bool { return g.ctx.Err() != nil || closed(g.draining) }
 
 // result is what Run returns.
 func (g *group) result() error {

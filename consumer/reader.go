@@ -49,6 +49,7 @@ type reader struct {
 	opts     Options
 	only     map[string]bool
 	buffered *budget
+	buffers  buffers
 	meter    *streamMeter
 	tracer   trace.Tracer
 
@@ -233,7 +234,7 @@ func (rd *reader) fetch(ctx context.Context, s *readShard) {
 		api: rd.api, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, giveUp: true,
 		spans:  newSpans(&rd.opts, rd.tracer, rd.stream, "", s.ID),
 		resume: s.from, inclusive: true,
-		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter},
+		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, buffers: &rd.buffers},
 	}
 	for {
 		pg, err := p.next(ctx)
@@ -241,7 +242,7 @@ func (rd *reader) fetch(ctx context.Context, s *readShard) {
 		if err == nil {
 			f.last = pg.end || rd.opts.StopAtTip && pg.atTip()
 			if len(pg.records) == 0 && !f.last {
-				rd.buffered.release(pg.bytes)
+				rd.release(pg)
 				continue
 			}
 		}
@@ -281,8 +282,15 @@ func (rd *reader) take(ctx context.Context, f fetchedPage, yield func(kinetrail.
 	return nil
 }
 
+// release gives back the room of a page, and the slice of its records.
+func (rd *reader) release(pg *page) {
+	rd.buffered.release(pg.bytes)
+	rd.buffers.put(pg.records)
+	pg.records = nil
+}
+
 func (rd *reader) yieldPage(ctx context.Context, m *shardMeter, pg *page, yield func(kinetrail.Record, error) bool) error {
-	defer rd.buffered.release(pg.bytes)
+	defer rd.release(pg)
 	for i := range pg.records {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)

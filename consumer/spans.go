@@ -18,12 +18,13 @@ import (
 type spans struct {
 	tracing     *tracing.Spans
 	propagator  propagation.TextMapPropagator
+	link        bool
 	fetches     bool
 	checkpoints bool
 
-	// idle says that the tracer makes no spans, as the last record without a
-	// context has shown. It is forgotten with every page, because a program may
-	// install its tracer at any time.
+	// idle says that the tracer makes no spans, as the last record has shown:
+	// its span had no context of its own. It is forgotten with every fetch,
+	// because a program may install its tracer at any time.
 	idle atomic.Bool
 }
 
@@ -32,7 +33,7 @@ func newSpans(o *Options, tracer trace.Tracer, stream kinetrail.Stream, group, s
 		tracing: tracing.New(tracer, stream.Name(), tracing.Config{
 			ShardID: shardID, Group: group, LinkRecords: o.LinkTraces,
 		}),
-		propagator: o.Propagator, fetches: o.FetchSpans, checkpoints: o.CheckpointSpans,
+		propagator: o.Propagator, link: o.LinkTraces, fetches: o.FetchSpans, checkpoints: o.CheckpointSpans,
 	}
 }
 
@@ -48,12 +49,17 @@ func (s span) end(err error) {
 // process starts the span around the handler of one record, and gives the
 // handler the context the record carries.
 func (s *spans) process(ctx context.Context, r *kinetrail.Record) (context.Context, span) {
-	if r.Trace.IsZero() && s.idle.Load() && (s.propagator == nil || len(r.Headers) == 0) {
-		return ctx, span{}
+	own := s.propagator != nil && len(r.Headers) > 0
+	if s.idle.Load() && !own {
+		if s.link {
+			return otelcarrier.ContextWithBaggage(ctx, r.Trace), span{}
+		}
+		return otelcarrier.ContextWith(ctx, r.Trace), span{}
 	}
+	above := trace.SpanContextFromContext(ctx)
 	ctx, carried := s.carried(ctx, r)
 	ctx, started := s.tracing.Process(ctx, r, carried, time.Now())
-	if !started.SpanContext().IsValid() {
+	if id := started.SpanContext().SpanID(); !id.IsValid() || id == carried.SpanID() || id == above.SpanID() {
 		s.idle.Store(true)
 	}
 	return ctx, span{started}

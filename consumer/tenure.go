@@ -99,6 +99,16 @@ func (t *tenure) run() {
 	if t.handoverTimer != nil {
 		t.handoverTimer.Stop()
 	}
+	if t.held.Lease().Finished() || !t.g.stopping() {
+		t.forget()
+	}
+}
+
+// forget removes the series of a shard that is finished or somebody else's now.
+// What was counted stays to be read when it is Run that ends.
+func (t *tenure) forget() {
+	t.meter.forget()
+	t.stream.store.Forget(t.shardID)
 }
 
 // fetch puts the pages of the shard into the channel, one ahead of the handler,
@@ -139,7 +149,7 @@ func (t *tenure) poller() *poller {
 		api: t.g.api, stream: t.stream.name, shardID: t.shardID, opts: t.opts, meter: t.meter, spans: t.spans,
 		buffered: t.g.buffered, opened: t.opened, resume: row.ResumeAt(),
 		split: &deaggregator{
-			stream: t.stream.name, shardID: t.shardID, filter: t.opts.RangeFilter,
+			stream: t.stream.name, shardID: t.shardID, filter: t.opts.RangeFilter, buffers: &t.g.buffers,
 			rng: shardmap.Range{Start: start, End: end}, rangeKnown: startErr == nil && endErr == nil,
 		},
 	}
@@ -227,9 +237,6 @@ func (t *tenure) complete() {
 		}
 		if err == nil {
 			t.opts.Logger.InfoContext(t.ctx, "kinetrail: a shard is read to its end", t.attrs(slog.Any("children", children))...)
-			t.giveBack()
-			t.meter.forget()
-			t.stream.store.Forget(t.shardID)
 			return
 		}
 		if errors.Is(err, lease.ErrLost) {
@@ -318,16 +325,20 @@ func (t *tenure) noteHandled(n int, r *kinetrail.Record) {
 	t.lastHandled.Store(time.Now().UnixNano())
 }
 
-// release gives back the room of a page.
-func (t *tenure) release(pg *page) { t.g.buffered.release(pg.bytes) }
+// release gives back the room of a page, and the slice of its records.
+func (t *tenure) release(pg *page) {
+	t.g.buffered.release(pg.bytes)
+	t.g.buffers.put(pg.records)
+	pg.records = nil
+}
 
 // settle gives back the room of a page that was handled, and moves the position
 // over a page of which nothing was to be handed on.
 func (t *tenure) settle(pg *page) {
-	t.release(pg)
 	if len(pg.records) == 0 {
 		t.tracker.pass(pg.last)
 	}
+	t.release(pg)
 	if t.opts.CheckpointInterval == 0 && !t.opts.ManualCheckpoints && t.ctx.Err() == nil {
 		if err := t.checkpoint(t.ctx); err != nil && t.ctx.Err() == nil {
 			t.opts.Logger.WarnContext(t.ctx, "kinetrail: a checkpoint could not be written", t.attrs(slog.Any("error", err))...)
