@@ -207,14 +207,6 @@ func (l *lane) idle() bool {
 	return l.waiting.count == 0 && l.unacked == 0 && l.blockedBy == 0 && l.queuedAt == nil
 }
 
-// oldest is when the lane's first record was put.
-func (l *lane) oldest() time.Time {
-	if len(l.again) > 0 {
-		return l.again[0].users.first.putAt
-	}
-	return l.waiting.first.putAt
-}
-
 // laneQueue is a line of ready lanes.
 type laneQueue struct{ first, last *lane }
 

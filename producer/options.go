@@ -241,7 +241,7 @@ func (o *Options) check() error {
 
 	refuse(o.Aggregation <= ByShard, "Aggregation is %v, want Off, SameKey or ByShard", o.Aggregation)
 	refuse(o.Order <= BestEffort, "Order is %v, want PerKey or BestEffort", o.Order)
-	errs = append(errs, o.checkCarrier()...)
+	o.checkCarrier(refuse)
 	notNegative("Linger", o.Linger)
 	notNegative("RequestTimeout", o.RequestTimeout)
 	notNegative("Deadline", o.Deadline)
@@ -262,23 +262,16 @@ func (o *Options) check() error {
 	return errors.Join(errs...)
 }
 
-func (o *Options) checkCarrier() []error {
+func (o *Options) checkCarrier(refuse func(ok bool, format string, args ...any)) {
 	if o.Carrier == "" {
-		return nil
+		return
 	}
 	carrier, err := tracecarrier.ParseCarrier(string(o.Carrier))
-	if err != nil {
-		return []error{fmt.Errorf("Carrier is %q: %w", o.Carrier, err)}
-	}
-	var errs []error
-	if rewritesKey(carrier) && o.Aggregation != Off {
-		errs = append(errs, fmt.Errorf("Carrier is %q with Aggregation %v: the keys inside containers are not rewritten, use %q",
-			carrier, o.Aggregation, tracecarrier.Headers))
-	}
-	if carrier == tracecarrier.PartitionKey && o.Order == PerKey {
-		errs = append(errs, fmt.Errorf("Carrier is %q with Order PerKey: it puts records of one key on random shards, so it needs Order BestEffort", carrier))
-	}
-	return errs
+	refuse(err == nil, "Carrier is %q: %w", o.Carrier, err)
+	refuse(!rewritesKey(carrier) || o.Aggregation == Off,
+		"Carrier is %q with Aggregation %v: the keys inside containers are not rewritten, use %q", carrier, o.Aggregation, tracecarrier.Headers)
+	refuse(carrier != tracecarrier.PartitionKey || o.Order != PerKey,
+		"Carrier is %q with Order %v: it puts records of one key on random shards, so it needs Order BestEffort", carrier, o.Order)
 }
 
 // rewritesKey reports whether carrier works by changing partition keys.

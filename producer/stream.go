@@ -72,9 +72,9 @@ func (p *Producer) create(ctx context.Context) error {
 	creator, ok := p.api.(StreamCreator)
 	switch {
 	case !ok:
-		return fmt.Errorf("Create is set, but the client %T has no CreateStream", p.api)
+		return fmt.Errorf("option Create: the client %T has no CreateStream", p.api)
 	case p.stream.ARN() != "":
-		return fmt.Errorf("Create is set, but a stream given by its ARN, %s, cannot be created", p.stream)
+		return fmt.Errorf("option Create: a stream given by its ARN, %s, cannot be created", p.stream)
 	}
 	input := &kinesis.CreateStreamInput{StreamName: aws.String(p.stream.Name())}
 	if shards := p.options.Create.Shards; shards > 0 {
