@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 )
@@ -14,11 +15,14 @@ func TestBudgetServesThoseWhoWaitInTurn(t *testing.T) {
 		if err := b.reserve(t.Context(), 8); err != nil {
 			t.Fatal(err)
 		}
+		var mu sync.Mutex
 		var served []int
 		reserve := func(n int) {
 			if err := b.reserve(t.Context(), n); err != nil {
 				t.Error(err)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			served = append(served, n)
 		}
 		for _, n := range []int{5, 2, 3} { // 2 would fit at once, but 5 came first

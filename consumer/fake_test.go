@@ -28,8 +28,7 @@ type fakeStream struct {
 	page   int // shards in a page of ListShards
 	limit  int // records in a page of GetRecords
 	seq    int
-	expire bool // iterators made until now have expired
-	epoch  int  // of iterators
+	epoch  int // of iterators
 }
 
 type fakeShard struct {

@@ -265,9 +265,10 @@ func TestFieldACrashInAContainerResumesAtTheNextRecordInIt(t *testing.T) {
 		stream.put(0, "k", []byte("plain"))
 		network := leasetest.NewFaults(store)
 		first := newSeen()
-		var crashed *running
-		crashed = start(t, stream, network, func(ctx context.Context, r kinetrail.Record) error {
+		itself := make(chan *running, 1)
+		crashed := start(t, stream, network, func(ctx context.Context, r kinetrail.Record) error {
 			if string(r.Data) == "c3" {
+				crashed := <-itself
 				if err := crashed.Checkpoint(ctx); err != nil {
 					t.Errorf("Checkpoint: %v", err)
 				}
@@ -278,6 +279,7 @@ func TestFieldACrashInAContainerResumesAtTheNextRecordInIt(t *testing.T) {
 			}
 			return first.handle(ctx, r)
 		})
+		itself <- crashed
 		receive(t, crashed.result)
 		if at := rows(t, store)[shardID(0)].Checkpoint; at.Sub() != 2 {
 			t.Fatalf("checkpoint %v; want sub-sequence number 2", at)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,9 +96,10 @@ func TestIteratorAgeIsAbsentUntilTheServiceSaysItAndKeptAcrossAFailure(t *testin
 	synctest.Test(t, func(t *testing.T) {
 		stream := newFakeStream(1)
 		sink := metrics.NewMemory()
-		failing := true
+		var failing atomic.Bool
+		failing.Store(true)
 		stream.failWith(func(op, _ string) error {
-			if failing && op == "GetRecords" {
+			if failing.Load() && op == "GetRecords" {
 				return &types.InternalFailureException{}
 			}
 			return nil
@@ -109,10 +111,10 @@ func TestIteratorAgeIsAbsentUntilTheServiceSaysItAndKeptAcrossAFailure(t *testin
 		if n := sink.Counters()[key]; n < 3 {
 			t.Errorf("%s = %d; want every failed call", key, n)
 		}
-		failing = false
+		failing.Store(false)
 		time.Sleep(10 * time.Second)
 		values(t, "after an answer", sink.Gauges(), map[string]float64{"consumer_iterator_age_milliseconds": 0})
-		failing = true
+		failing.Store(true)
 		time.Sleep(10 * time.Second)
 		values(t, "failing again", sink.Gauges(), map[string]float64{"consumer_iterator_age_milliseconds": 0})
 	})

@@ -52,7 +52,7 @@ func recorder() (*tracetest.SpanRecorder, func(*consumer.Options)) {
 func attributes(s sdktrace.ReadOnlySpan) map[attribute.Key]string {
 	all := make(map[attribute.Key]string)
 	for _, a := range s.Attributes() {
-		all[a.Key] = a.Value.Emit()
+		all[a.Key] = a.Value.String()
 	}
 	return all
 }
