@@ -20,6 +20,8 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 	addr := strings.TrimPrefix(server.URL(), "http://")
 	noKinesis := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(noKinesis.Close)
+	saysNothing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	t.Cleanup(saysNothing.Close)
 
 	const nobody = "http://127.0.0.1:1" // tcpmux, which nobody runs
 	local := func(args ...string) []string {
@@ -62,6 +64,8 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 			"kinetrail: \"" + long[:40] + "\"…: " + longKey + help("hashkey")},
 		{"hash an empty key", []string{"hashkey", ""}, "", 2,
 			"kinetrail: \"\": a partition key has at least 1 character\n" + help("hashkey")},
+		{"hash a key that is no text", []string{"hashkey", "\xff"}, "", 2,
+			"kinetrail: \"\\xff\": a partition key is UTF-8 text\n" + help("hashkey")},
 		{"put with a hash key out of range", local("put", "orders", "data", "--explicit-hash-key", tooLarge), "", 2,
 			"kinetrail: --explicit-hash-key \"" + tooLarge + "\": " + takesHash + help("put")},
 		{"put with a hash key below zero", local("put", "orders", "data", "--explicit-hash-key=-1"), "", 2,
@@ -108,6 +112,12 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 		{"tail an endpoint where nobody is", at(nobody, "tail", "orders"), "", 1, noAnswer},
 		{"list at an endpoint that is no Kinesis", at(noKinesis.URL, "list"), "", 1,
 			"kinetrail: the endpoint does not answer as Kinesis does: HTTP status 404\nIs the endpoint URL right?\n"},
+		{"describe at an endpoint that says nothing", at(saysNothing.URL, "describe", "orders"), "", 1,
+			"kinetrail: describe stream orders: the answer is empty\n"},
+		{"put to an endpoint that says nothing", at(saysNothing.URL, "put", "orders", "data"), "", 1,
+			"kinetrail: describe stream orders: the response is empty\n"},
+		{"place a key on a stream without shards", at(saysNothing.URL, "hashkey", "--stream", "orders", "key"), "", 1,
+			"kinetrail: no open shard of the stream owns the hash key of \"key\"\n"},
 		{"an endpoint that is no URL", []string{"--endpoint-url", "localhost:4567", "list"}, "", 2,
 			"kinetrail: --endpoint-url \"localhost:4567\": it takes a URL such as http://127.0.0.1:4567\n" + help("list")},
 

@@ -72,7 +72,10 @@ It finds AWS as the AWS CLI does: profiles, AWS_* variables, roles. --local mean
 the server that "kinetrail serve" starts, and needs no AWS account.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
-		Example: `  # In one terminal, a local Kinesis
+		Example: `  # What this is about, in a minute and without an account
+  kinetrail demo
+
+  # In one terminal, a local Kinesis
   kinetrail serve
 
   # In another, a record in and out again

@@ -26,7 +26,8 @@ var scenes = map[tracecarrier.Carrier]string{
 func (a *app) playStory(cmd *cobra.Command, opts []func(*demo.Options)) error {
 	fmt.Fprint(a.stdout, "event-producer puts events of 20 groups into a stream, the group as partition key, and waits for none.\n"+
 		"event-consumer handles them, 1 to 20 ms each: in a consumer, and again in a Lambda function.\n"+
-		"Each service is traced by an OpenTelemetry SDK of its own. Does a trace cross the stream?\n")
+		"Each service is traced by an OpenTelemetry SDK of its own. Does a trace cross the stream?\n"+
+		"group-1/1 is the first event of group-1; its times are its handlers', from the first put of the act on.\n")
 	number := 0
 	report, err := demo.Play(cmd.Context(), append(opts, func(o *demo.Options) {
 		o.Played = func(p demo.Played) {

@@ -85,6 +85,9 @@ func describeStream(ctx context.Context, client *kinesis.Client, stream kinetrai
 		return describedStream{}, nil, err
 	}
 	summary := answer.StreamDescriptionSummary
+	if summary == nil {
+		return describedStream{}, nil, fmt.Errorf("describe stream %s: the answer is empty", stream)
+	}
 	described := describedStream{
 		listedStream: listedStream{
 			Name:      aws.ToString(summary.StreamName),

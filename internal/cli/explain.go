@@ -220,11 +220,11 @@ func answerText(err error, failed smithy.APIError) string {
 	return text
 }
 
-// sentenceOf is the error's text on one line, without the name of the package it
+// sentenceOf is the error's text on one line, without the part of the program it
 // comes from, which means nothing to who did not write it.
 func sentenceOf(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
-	for _, name := range []string{"producer: ", "consumer: ", "localkinesis: "} {
+	for _, name := range []string{"new producer: ", "producer: ", "consumer: ", "localkinesis: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	return text

@@ -57,7 +57,11 @@ an existing --stream, which needs a connection. Without either, no shard is show
 		if err != nil {
 			return err
 		}
-		return a.writeHashedKeys(form, placeKeys(placement, keys), placement != nil)
+		placed, err := placeKeys(placement, keys)
+		if err != nil {
+			return err
+		}
+		return a.writeHashedKeys(form, placed, placement != nil)
 	}
 	return cmd
 }
@@ -98,7 +102,7 @@ func (a *app) openShards(ctx context.Context, cmd *cobra.Command, name string) (
 	return mapOfShards(listed)
 }
 
-func placeKeys(placement *shardmap.Map, keys []string) []hashedKey {
+func placeKeys(placement *shardmap.Map, keys []string) ([]hashedKey, error) {
 	placed := make([]hashedKey, len(keys))
 	for i, key := range keys {
 		hash := shardmap.HashKeyOf(key)
@@ -110,11 +114,13 @@ func placeKeys(placement *shardmap.Map, keys []string) []hashedKey {
 		if placement == nil {
 			continue
 		}
-		if shard, ok := placement.ShardFor(hash); ok {
-			placed[i].ShardID = shard.ID
+		shard, ok := placement.ShardFor(hash)
+		if !ok {
+			return nil, fmt.Errorf("no open shard of the stream owns the hash key of %s", abbreviate(key))
 		}
+		placed[i].ShardID = shard.ID
 	}
-	return placed
+	return placed, nil
 }
 
 func (a *app) writeHashedKeys(form *choice, keys []hashedKey, withShards bool) error {

@@ -55,7 +55,13 @@ func listStreams(ctx context.Context, client *kinesis.Client) ([]listedStream, e
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range page.StreamSummaries {
+		summaries := page.StreamSummaries
+		if len(summaries) == 0 { // servers older than 2022 have names only
+			for i := range page.StreamNames {
+				summaries = append(summaries, types.StreamSummary{StreamName: &page.StreamNames[i]})
+			}
+		}
+		for _, s := range summaries {
 			streams = append(streams, listedStream{
 				Name:      aws.ToString(s.StreamName),
 				ARN:       aws.ToString(s.StreamARN),

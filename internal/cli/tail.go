@@ -95,7 +95,7 @@ func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlag
 		}
 		o.Logger = a.logger()
 	})
-	if flags.start().IsLatest() {
+	if flags.follows() && flags.start().IsLatest() {
 		a.note("Waiting for new records of %s. --from trim-horizon shows those that are there; Ctrl-C ends.", stream.Name())
 	}
 	show, shown := a.recordPrinter(flags.form), 0
