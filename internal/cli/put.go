@@ -120,8 +120,10 @@ func (a *app) put(ctx context.Context, stream kinetrail.Stream, data *string, fl
 	if data == nil && isTerminal(a.stdin) {
 		a.note("Every line you type is a record. Ctrl-D ends.")
 	}
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
 	receipt := a.newReceipt(flags.form, data == nil)
-	putLines(ctx, p, a.inputLines(ctx, data), receipt, kinetrail.Record{
+	putLines(ctx, p, a.inputLines(reading, data), receipt, kinetrail.Record{
 		PartitionKey:    string(flags.key),
 		ExplicitHashKey: string(flags.hashKey),
 		Headers:         flags.headers,
