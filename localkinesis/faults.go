@@ -15,6 +15,17 @@ type aim struct {
 	shards []string
 }
 
+// String is what a call is about, in messages.
+func (a aim) String() string {
+	switch {
+	case a.stream == "":
+		return "operation"
+	case len(a.shards) == 0:
+		return "stream " + a.stream
+	}
+	return "shard " + a.shards[0] + " in stream " + a.stream
+}
+
 // aimed is an input that knows what it is about.
 type aimed interface{ aim(c *call) aim }
 
@@ -28,15 +39,19 @@ func (ref *streamRef) aim(*call) aim {
 	return aim{}
 }
 
-// withFaults runs an operation with what the rules of faults do to it.
-func (c *call) withFaults(in any, run func() (any, error)) (any, error) {
+// perform runs an operation whose input is valid, with what the limits of a
+// strict server and the rules of faults do to it.
+func (c *call) perform(in any, run func() (any, error)) (any, error) {
 	faults := &c.server.faults
-	if !faults.Armed() {
+	if !faults.Armed() && !c.server.options.Strict {
 		return run()
 	}
 	var target aim
 	if a, ok := in.(aimed); ok {
 		target = a.aim(c)
+	}
+	if c.server.options.Strict && !c.server.rates.allow(c, target) {
+		return nil, wire.Refuse(state.LimitExceeded, "Rate exceeded for %s under account %s.", target, c.server.options.Account)
 	}
 	c.effects = faults.Meet(fault.Call{Operation: c.Operation, Stream: target.stream, Shards: target.shards})
 	if err := c.wait(); err != nil {

@@ -16,7 +16,7 @@ var getRecords = &operation{name: "GetRecords", serve: func(c *call) (any, error
 			return nil, err
 		}
 	}
-	return c.withFaults(getRecordsAim{in}, func() (any, error) { return c.getRecords(in) })
+	return c.perform(getRecordsAim{in}, func() (any, error) { return c.getRecords(in) })
 }}
 
 type getRecordsAim struct{ *wire.GetRecordsInput }
@@ -42,7 +42,10 @@ func (c *call) getRecords(in *wire.GetRecordsInput) (any, error) {
 		return nil, errDryRun()
 	}
 	records := pages.Get().(*[]state.Record)
-	page := stream.Read(shard, (*records)[:0], it.Next, limitOr(in.Limit, kinetrail.MaxGetRecords), kinetrail.MaxGetRecordsBytes)
+	page, err := stream.Poll(shard, (*records)[:0], it.Next, limitOr(in.Limit, kinetrail.MaxGetRecords), kinetrail.MaxGetRecordsBytes)
+	if err != nil {
+		return nil, err
+	}
 	out := &wire.GetRecordsOutput{
 		Count:              len(page.Records),
 		Record:             recordsOf(shard, page.Records),

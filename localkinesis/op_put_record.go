@@ -21,7 +21,7 @@ var putRecord = &operation{name: "PutRecord", serve: func(c *call) (any, error) 
 			return nil, err
 		}
 	}
-	return c.withFaults(putRecordAim{in}, func() (any, error) { return c.putRecord(in) })
+	return c.perform(putRecordAim{in}, func() (any, error) { return c.putRecord(in) })
 }}
 
 var putRecordInputs = sync.Pool{New: func() any { return new(wire.PutRecordInput) }}
@@ -66,7 +66,10 @@ func (c *call) putRecord(in *wire.PutRecordInput) (any, error) {
 	if err := stream.MustTakeRecords(); err != nil {
 		return nil, err
 	}
-	shard, number := stream.Put(c.At, *in.PartitionKey, explicit, in.Data)
+	shard, number, err := stream.Put(c.At, *in.PartitionKey, explicit, in.Data)
+	if err != nil {
+		return nil, err
+	}
 	return &wire.PutRecordOutput{ShardID: shard.ID, Number: number, Encrypted: stream.Encrypted()}, nil
 }
 

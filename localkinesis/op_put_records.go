@@ -23,7 +23,7 @@ var putRecords = &operation{name: "PutRecords", serve: func(c *call) (any, error
 			return nil, err
 		}
 	}
-	return c.withFaults(putRecordsAim{in}, func() (any, error) { return c.putRecords(in) })
+	return c.perform(putRecordsAim{in}, func() (any, error) { return c.putRecords(in) })
 }}
 
 var putRecordsInputs = sync.Pool{New: func() any { return new(wire.PutRecordsInput) }}
@@ -69,7 +69,13 @@ func (c *call) putRecords(in *wire.PutRecordsInput) (any, error) {
 			out.Records[i] = c.failedRecord(stream, stream.Route(*e.PartitionKey, hash), failure)
 			continue
 		}
-		shard, number := stream.Put(c.At, *e.PartitionKey, hash, e.Data)
+		shard, number, err := stream.Put(c.At, *e.PartitionKey, hash, e.Data)
+		if err != nil {
+			out.FailedRecordCount++
+			refused := asWireError(err)
+			out.Records[i] = wire.PutResult{ErrorCode: refused.Code, ErrorMessage: refused.Message}
+			continue
+		}
 		out.Records[i] = wire.PutResult{ShardID: shard.ID, Number: number}
 	}
 	return out, nil

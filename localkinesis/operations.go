@@ -77,7 +77,7 @@ func define[Input any](name string, run func(c *call, in *Input) (output any, er
 		if err := c.read(in); err != nil {
 			return nil, err
 		}
-		return c.withFaults(in, func() (any, error) { return run(c, in) })
+		return c.perform(in, func() (any, error) { return run(c, in) })
 	}}
 }
 

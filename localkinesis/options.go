@@ -38,6 +38,12 @@ type Options struct {
 	// 20,000, the service's largest quota without a request.
 	ShardLimit int
 
+	// Strict enforces the service's limits by the server's clock: what a shard
+	// takes in and hands out in a second, requests of an operation in a second,
+	// and how far and how often UpdateShardCount may go. The default is false:
+	// tests are not slowed down.
+	Strict bool
+
 	// MaxBodyBytes is the size of a request body above which the answer is 413.
 	// The default is 16 MiB: a PutRecords request of 10 MiB in base64, and room
 	// for its keys.

@@ -35,6 +35,7 @@ type Server struct {
 	sealer  *state.Sealer
 	calls   callLog
 	faults  fault.Set
+	rates   rates
 
 	ctx  context.Context // of everything that outlives a request
 	stop context.CancelFunc
@@ -86,6 +87,7 @@ func New(opts ...func(*Options)) (*Server, error) {
 		Clock:       s.clock,
 		ID:          options.Account,
 		ShardLimit:  options.ShardLimit,
+		Strict:      options.Strict,
 		CreateDelay: options.CreateDelay,
 		DeleteDelay: options.DeleteDelay,
 		UpdateDelay: options.UpdateDelay,

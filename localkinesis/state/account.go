@@ -16,6 +16,7 @@ type Config struct {
 	Clock      *Clock
 	ID         string // twelve digits
 	ShardLimit int    // open shards in a region
+	Strict     bool   // enforce throughput and the limits on resharding
 
 	// The time a state change takes: the stream is CREATING, DELETING or
 	// UPDATING meanwhile. Zero changes at once.

@@ -96,6 +96,9 @@ func (s *Stream) UpdateShardCount(target int) (before int, err error) {
 		return 0, err
 	}
 	before = len(s.OpenShards())
+	if err := s.allowUpdate(before, target); err != nil {
+		return 0, err
+	}
 	s.reshard(func(r *resharding) { r.uniform(target) })
 	return before, nil
 }
@@ -109,6 +112,35 @@ func (s *Stream) mustBeProvisioned() error {
 	return nil
 }
 
+// What UpdateShardCount allows by default, per stream (UpdateShardCount).
+const (
+	maxUpdates      = 10 // in updateWindow
+	updateWindow    = 24 * time.Hour
+	maxUpdateTarget = 10_000
+)
+
+// allowUpdate refuses what a strict account may not ask of UpdateShardCount,
+// and counts the update. s.mu is held.
+func (s *Stream) allowUpdate(open, target int) error {
+	if !s.region.account.Strict {
+		return nil
+	}
+	now := s.region.account.Clock.Now()
+	s.updates = slices.DeleteFunc(s.updates, func(at time.Time) bool { return now.Sub(at) >= updateWindow })
+	switch {
+	case target > 2*open:
+		return refuse(LimitExceeded, "UpdateShardCount cannot scale up over double your current open shard count. Current open shard count: %d, Target shard count: %d", open, target)
+	case 2*target < open:
+		return refuse(LimitExceeded, "UpdateShardCount cannot scale down below half your current open shard count. Current open shard count: %d, Target shard count: %d", open, target)
+	case target > maxUpdateTarget:
+		return refuse(LimitExceeded, "UpdateShardCount cannot scale to more than %d shards. Target shard count: %d", maxUpdateTarget, target)
+	case len(s.updates) >= maxUpdates:
+		return refuse(LimitExceeded, "UpdateShardCount cannot scale more than %d times per rolling 24 hour period for stream %s under account %s", maxUpdates, s.Name, s.region.account.ID)
+	}
+	s.updates = append(s.updates, now)
+	return nil
+}
+
 func (s *Stream) allowShards(additional int) error {
 	s.region.mu.RLock()
 	defer s.region.mu.RUnlock()
@@ -119,7 +151,7 @@ func (s *Stream) allowShards(additional int) error {
 // records go to the old shards. s.mu is held.
 func (s *Stream) reshard(steps func(*resharding)) {
 	s.update(s.region.account.Clock.Now(), func(now time.Time) {
-		r := newResharding(s.layout.Load(), now.Unix())
+		r := newResharding(s.layout.Load(), now.Unix(), s.region.account.Strict)
 		steps(r)
 		r.publish(s)
 	})
@@ -127,6 +159,7 @@ func (s *Stream) reshard(steps func(*resharding)) {
 
 // resharding is a change of layout in the making.
 type resharding struct {
+	strict bool
 	before int
 	shards []*Shard
 	open   []*Shard
@@ -139,8 +172,8 @@ type closing struct {
 	at    int64
 }
 
-func newResharding(l *layout, second int64) *resharding {
-	return &resharding{before: len(l.shards), shards: slices.Clone(l.shards), open: slices.Clone(l.open), second: second}
+func newResharding(l *layout, second int64, strict bool) *resharding {
+	return &resharding{strict: strict, before: len(l.shards), shards: slices.Clone(l.shards), open: slices.Clone(l.open), second: second}
 }
 
 // closeAt notes the end of a shard: now, or the second it is created in when
@@ -152,7 +185,7 @@ func (r *resharding) closeAt(shard *Shard) (second int64) {
 }
 
 func (r *resharding) add(keys shardmap.Range, created int64, parent, adjacent int) *Shard {
-	shard := newShard(uint32(len(r.shards)), keys, created, parent, adjacent)
+	shard := newShard(uint32(len(r.shards)), keys, created, parent, adjacent, r.strict)
 	r.shards = append(r.shards, shard)
 	return shard
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/localkinesis/sequence"
 	"github.com/kinetrail/kinetrail/shardmap"
 )
@@ -23,6 +24,7 @@ type Shard struct {
 	AdjacentParent int   // index, or NoShard
 
 	mu       sync.Mutex
+	traffic  *traffic // nil unless the account is strict
 	segments []*segment
 	next     uint64 // counter of the next record
 	closed   int64  // second of the ending sequence number, 0 while open
@@ -30,12 +32,40 @@ type Shard struct {
 	changed  chan struct{}
 }
 
-func newShard(index uint32, keys shardmap.Range, created int64, parent, adjacent int) *Shard {
-	return &Shard{
+func newShard(index uint32, keys shardmap.Range, created int64, parent, adjacent int, strict bool) *Shard {
+	s := &Shard{
 		Index: index, ID: ShardID(index), Range: keys, Created: created,
 		Parent: parent, AdjacentParent: adjacent,
 		next: 1, arena: firstArena,
 	}
+	if strict {
+		s.traffic = &traffic{
+			recordsIn: NewAllowance(kinetrail.WriteRecordsPerSecond),
+			bytesIn:   NewAllowance(kinetrail.WriteBytesPerSecond),
+			reads:     NewAllowance(kinetrail.GetRecordsPerSecond),
+			bytesOut:  NewAllowance(kinetrail.ReadBytesPerSecond),
+		}
+	}
+	return s
+}
+
+// outcome is what became of a record.
+type outcome int
+
+const (
+	stored    outcome = iota
+	closed            // the shard takes no more records
+	throttled         // the shard has taken too much already
+)
+
+// take counts a record against what the shard may take in. s.mu is held.
+func (t *traffic) take(now int64, bytes int) bool {
+	if !t.recordsIn.covers(now, 1) || !t.bytesIn.covers(now, float64(bytes)) {
+		return false
+	}
+	t.recordsIn.left--
+	t.bytesIn.left -= float64(bytes)
+	return true
 }
 
 // ShardID is the ID of the shard with this index.
@@ -60,9 +90,9 @@ func (s *Shard) number(counter uint64, arrived int64) sequence.Number {
 	return sequence.Number{Created: s.Created, Counter: counter, Time: max(arrived/1000, s.Created), Shard: s.Index}
 }
 
-// append stores a record; ok is false when the shard is closed. Where memory is
-// needed for it, memory of what arrived before the horizon is given up.
-func (s *Shard) append(e entry, explicit shardmap.HashKey, key string, data []byte, horizon int64) (counter uint64, ok bool) {
+// append stores a record. Where memory is needed for it, memory of what arrived
+// before the horizon is given up.
+func (s *Shard) append(e entry, explicit shardmap.HashKey, key string, data []byte, horizon int64) (counter uint64, o outcome) {
 	size := len(key) + len(data)
 	if e.explicit {
 		size += explicitBytes
@@ -72,7 +102,10 @@ func (s *Shard) append(e entry, explicit shardmap.HashKey, key string, data []by
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed != 0 {
-		return 0, false
+		return 0, closed
+	}
+	if s.traffic != nil && !s.traffic.take(e.arrived, len(key)+len(data)) {
+		return 0, throttled
 	}
 	last := len(s.segments) - 1
 	if last < 0 || !s.segments[last].fits(size) {
@@ -86,7 +119,7 @@ func (s *Shard) append(e entry, explicit shardmap.HashKey, key string, data []by
 	counter = s.next
 	s.next++
 	s.announce()
-	return counter, true
+	return counter, stored
 }
 
 // announce wakes whoever waits for a change. s.mu is held.
@@ -173,6 +206,34 @@ func (s *Shard) Read(dst []Record, from uint64, maxRecords, maxBytes int, horizo
 	page.Next = max(page.Next, s.next)
 	page.AtEnd = s.closed != 0
 	return page
+}
+
+// allowRead counts a GetRecords against what the shard may hand out, and
+// reports whether it may be served. Its bytes are counted by chargeRead.
+func (s *Shard) allowRead(now int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.traffic
+	if t == nil {
+		return true
+	}
+	t.bytesOut.fill(now)
+	if t.bytesOut.left <= 0 || !t.reads.covers(now, 1) {
+		return false
+	}
+	t.reads.left--
+	return true
+}
+
+func (s *Shard) chargeRead(records []Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.traffic == nil {
+		return
+	}
+	for i := range records {
+		s.traffic.bytesOut.left -= float64(records[i].size())
+	}
 }
 
 // trim drops the segments in which every record arrived before the horizon.

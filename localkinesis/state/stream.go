@@ -57,6 +57,7 @@ type Stream struct {
 	warmMiBps int
 	metrics   []string // of enhanced monitoring
 	consumers map[string]*Consumer
+	updates   []time.Time // of the shard count, in strict accounts
 }
 
 func newStream(r *Region, c CreateStream, now time.Time) *Stream {
@@ -79,7 +80,7 @@ func newStream(r *Region, c CreateStream, now time.Time) *Stream {
 	first := s.Created.Unix() - backDated
 	l := &layout{}
 	for i, keys := range shardmap.Uniform(c.Shards) {
-		l.shards = append(l.shards, newShard(uint32(i), keys, first, NoShard, NoShard))
+		l.shards = append(l.shards, newShard(uint32(i), keys, first, NoShard, NoShard, r.account.Strict))
 	}
 	l.open = slices.Clone(l.shards)
 	l.before = len(l.shards)
@@ -245,22 +246,32 @@ func (s *Stream) Children(parent *Shard) []*Shard {
 
 // Put stores a record and returns the shard it lies on and its sequence
 // number. key is only read; explicit is nil unless the caller chose the hash
-// key. The bytes are copied.
-func (s *Stream) Put(now time.Time, key string, explicit *shardmap.HashKey, data []byte) (*Shard, sequence.Number) {
+// key. The bytes are copied. The error is the refusal of a strict account's
+// shard that has taken too much already.
+func (s *Stream) Put(now time.Time, key string, explicit *shardmap.HashKey, data []byte) (*Shard, sequence.Number, error) {
 	e := entry{arrived: now.UnixMilli(), kms: s.encrypted.Load()}
-	var given, hash shardmap.HashKey
+	var given shardmap.HashKey
 	if explicit != nil {
 		e.explicit, given = true, *explicit
 	}
-	hash = s.route(key, explicit)
+	hash := s.route(key, explicit)
 	for {
 		shard := s.layout.Load().owner(hash)
-		if counter, ok := shard.append(e, given, key, data, s.horizon(now)); ok {
-			return shard, shard.number(counter, e.arrived)
+		switch counter, o := shard.append(e, given, key, data, s.horizon(now)); o {
+		case stored:
+			return shard, shard.number(counter, e.arrived), nil
+		case throttled:
+			return nil, sequence.Number{}, s.throttled(shard)
 		}
 		// The shard was closed between the two lines above; the layout in
 		// which it has children is in place by now.
 	}
+}
+
+// throttled is the refusal of a shard that has taken in or handed out too
+// much.
+func (s *Stream) throttled(shard *Shard) error {
+	return refuse(ProvisionedThroughputExceeded, "Rate exceeded for shard %s in stream %s under account %s.", shard.ID, s.Name, s.region.account.ID)
 }
 
 // Route is the open shard a record would go to.
@@ -277,6 +288,17 @@ func (s *Stream) route(key string, explicit *shardmap.HashKey) shardmap.HashKey 
 		return *explicit
 	}
 	return shardmap.HashKeyOf(key)
+}
+
+// Poll reads a page of a shard as GetRecords does: it counts against what the
+// shard may hand out in a strict account.
+func (s *Stream) Poll(shard *Shard, dst []Record, from uint64, maxRecords, maxBytes int) (Page, error) {
+	if !shard.allowRead(s.region.account.Clock.Now().UnixMilli()) {
+		return Page{}, s.throttled(shard)
+	}
+	page := s.Read(shard, dst, from, maxRecords, maxBytes)
+	shard.chargeRead(page.Records[len(dst):])
+	return page, nil
 }
 
 // Read reads a page of a shard, see Shard.Read.
