@@ -3,6 +3,7 @@ package chaintest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -243,8 +244,8 @@ func (c *chain) invoke(runtime *lambdatrigger.Runtime, batchSize int) {
 	defer stop()
 	before := len(c.find("event-function", "process orders"))
 	invocations := 0
-	function := lambdatrigger.Func(func(ctx context.Context, payload []byte) ([]byte, error) {
-		response, err := runtime.Invoke(ctx, payload)
+	function := func(ctx context.Context, event json.RawMessage) (json.RawMessage, error) {
+		response, err := runtime.Invoke(ctx, event)
 		invocations++
 		if got := len(c.find("event-function", "process orders")) - before; err != nil || got != invocations {
 			c.Errorf("invocation %d ended with %v and %d process spans at the receiver, want none and %d", invocations, err, got, invocations)
@@ -254,7 +255,7 @@ func (c *chain) invoke(runtime *lambdatrigger.Runtime, batchSize int) {
 			stop()
 		}
 		return response, err
-	})
+	}
 	trigger, err := lambdatrigger.New(c.server.Client(), streamName, function, func(o *lambdatrigger.Options) {
 		o.BatchSize, o.ReportBatchItemFailures = batchSize, true
 	})

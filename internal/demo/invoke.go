@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/aws/aws-lambda-go/lambda"
-
 	"github.com/kinetrail/kinetrail/kinesislambda"
 	"github.com/kinetrail/kinetrail/localkinesis/lambdatrigger"
 )
@@ -26,7 +24,7 @@ func (s *stage) invoke(ctx context.Context, ready func()) error {
 		o.Metrics = s.services[Lambda].metrics
 		o.Logger = slog.New(slog.DiscardHandler)
 	})
-	t, err := lambdatrigger.New(s.client, s.stream, lambda.NewHandler(function), func(o *lambdatrigger.Options) {
+	t, err := lambdatrigger.New(s.client, s.stream, function, func(o *lambdatrigger.Options) {
 		o.BatchSize = 1
 		o.ReportBatchItemFailures = true
 		o.MaximumRetryAttempts = 0

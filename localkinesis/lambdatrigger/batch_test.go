@@ -2,7 +2,6 @@ package lambdatrigger_test
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,29 +66,6 @@ func TestABatchOfSixMebibytesIsFull(t *testing.T) {
 		}))
 		if len(sizes) != 2 || sizes[0] != 4 || sizes[1] != 2 {
 			t.Errorf("the batches have %v records, want 4 and 2", sizes)
-		}
-	})
-}
-
-func TestOneInvocationPerShardIsInFlight(t *testing.T) {
-	t.Parallel()
-	onStage(t, 3, func(s *stage) {
-		for _, key := range number("key", 12) {
-			s.put(key, key)
-		}
-		var inFlight, most atomic.Int32
-		s.run(s.function(func([]string) (any, error) {
-			inFlight.Add(1)
-			defer inFlight.Add(-1)
-			<-time.After(time.Second)
-			most.Store(max(most.Load(), inFlight.Load()))
-			return nil, nil
-		}), batchSize(1))
-		if most.Load() != 3 {
-			t.Errorf("at most %d invocations were in flight, want 3, one a shard", most.Load())
-		}
-		if len(s.invoked) != 12 {
-			t.Errorf("%d invocations, want 12", len(s.invoked))
 		}
 	})
 }

@@ -91,6 +91,9 @@ func (s *shard) invoke(ctx context.Context, batch []entry) invocation {
 	})
 	response, err := s.call(ctx, payload(batch))
 	if inv.err = err; err != nil {
+		s.options.Logger.WarnContext(ctx, "kinetrail: the function has failed",
+			slog.String("stream", s.stream.Name()), slog.String("shard", s.id), slog.Int("records", len(batch)),
+			slog.String("first", batch[0].sequence), slog.Any("error", err))
 		return inv
 	}
 	inv.failed = len(batch)

@@ -14,9 +14,8 @@
 // Options.ParallelizationFactor says; records with the same stored partition key
 // share a lane. A batch that fails blocks its lane until it is done or given up.
 //
-// The function is anything that can be invoked with a JSON payload: what
-// lambda.NewHandler makes of a Go function, called in this process, or a Runtime,
-// which hands the payloads to processes that speak the Lambda Runtime API, as
+// The function is what lambda.Start takes, called in this process, or a Runtime,
+// which hands the events to processes that speak the Lambda Runtime API, as
 // lambda.Start and the runtimes of other languages do.
 //
 // The settings are those of the mapping, by the same names, and mean what AWS

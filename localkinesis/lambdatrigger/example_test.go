@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
@@ -46,7 +45,7 @@ func Example() {
 		}
 		return nil
 	}
-	function := lambda.NewHandler(kinesislambda.Records(handle))
+	function := kinesislambda.Records(handle)
 
 	trigger, err := lambdatrigger.New(server.Client(), "orders", function, func(o *lambdatrigger.Options) {
 		o.ReportBatchItemFailures = true

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
@@ -79,7 +78,7 @@ func (s *stage) playRandom(random *rand.Rand, options lambdatrigger.Options) {
 		return nil
 	}
 	function := kinesislambda.Records(handle, silent, func(o *kinesislambda.Options) { o.WholeBatch = !options.ReportBatchItemFailures })
-	s.run(lambda.NewHandler(function), func(o *lambdatrigger.Options) {
+	s.run(function, func(o *lambdatrigger.Options) {
 		o.BatchSize, o.ParallelizationFactor = options.BatchSize, options.ParallelizationFactor
 		o.BisectBatchOnFunctionError, o.ReportBatchItemFailures = options.BisectBatchOnFunctionError, options.ReportBatchItemFailures
 		o.MaximumBatchingWindow = options.MaximumBatchingWindow
@@ -206,7 +205,7 @@ func (s *stage) playGroups(carrier tracecarrier.Carrier, factor int) (seen sight
 		}
 		return nil
 	}
-	s.run(lambda.NewHandler(kinesislambda.Records(handle, silent)), batchSize(5), reportFailures,
+	s.run(kinesislambda.Records(handle, silent), batchSize(5), reportFailures,
 		func(o *lambdatrigger.Options) { o.ParallelizationFactor = factor })
 	seen.disordered, seen.overlapping = distinct(seen.disordered), distinct(seen.overlapping)
 	return seen
@@ -223,21 +222,15 @@ func TestAParallelizationFactorBoundsTheInvocationsOfAShard(t *testing.T) {
 		for _, key := range number("key", 60) {
 			s.put(key, key)
 		}
-		var mu sync.Mutex
-		inFlight, most := 0, 0
+		var gauge gauge
 		s.run(s.function(func([]string) (any, error) {
-			mu.Lock()
-			inFlight++
-			most = max(most, inFlight)
-			mu.Unlock()
+			gauge.enter()
 			<-time.After(time.Second)
-			mu.Lock()
-			inFlight--
-			mu.Unlock()
+			gauge.leave()
 			return nil, nil
 		}), batchSize(1), func(o *lambdatrigger.Options) { o.ParallelizationFactor = 4 })
-		if most != 4 || len(s.invoked) != 60 {
-			t.Errorf("at most %d of %d invocations were in flight, want 4 of 60", most, len(s.invoked))
+		if gauge.most != 4 || len(s.invoked) != 60 {
+			t.Errorf("at most %d of %d invocations were in flight, want 4 of 60", gauge.most, len(s.invoked))
 		}
 	})
 }

@@ -330,7 +330,7 @@ func TestAnInvocationKnowsItsDeadlineItsIDAndItsFunction(t *testing.T) {
 	onStage(t, 1, func(s *stage) {
 		s.put("k", "1", "2")
 		ids := map[string]bool{}
-		s.run(lambdatrigger.Func(func(ctx context.Context, _ []byte) ([]byte, error) {
+		s.run(func(ctx context.Context, _ json.RawMessage) error {
 			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) != 3*time.Second {
 				t.Errorf("the deadline is %v, %t; want in 3 s", deadline, ok)
 			}
@@ -339,8 +339,8 @@ func TestAnInvocationKnowsItsDeadlineItsIDAndItsFunction(t *testing.T) {
 				t.Errorf("the Lambda context is %+v, want ARN %s", lc, want)
 			}
 			ids[lc.AwsRequestID] = true
-			return nil, nil
-		}), batchSize(1), func(o *lambdatrigger.Options) { o.Timeout, o.FunctionName = 3*time.Second, "ship" })
+			return nil
+		}, batchSize(1), func(o *lambdatrigger.Options) { o.Timeout, o.FunctionName = 3*time.Second, "ship" })
 		if len(ids) != 2 {
 			t.Errorf("the request IDs are %v, want two", ids)
 		}

@@ -15,7 +15,7 @@ import (
 // ErrRuntimeClosed is what Invoke returns on a Runtime that is closed.
 var ErrRuntimeClosed = errors.New("lambdatrigger: the runtime is closed")
 
-// Runtime is a Function whose code runs in other processes: it serves the Lambda
+// Runtime is a function whose code runs in other processes: it serves the Lambda
 // Runtime API, which they poll for invocations, one at a time each. Start such a
 // process with AWS_LAMBDA_RUNTIME_API set to Addr; lambda.Start of aws-lambda-go
 // then serves invocations, and so do the runtimes of other languages.

@@ -2,7 +2,6 @@ package lambdatrigger_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,12 +63,8 @@ func (s *stage) put(key string, texts ...string) {
 func succeed([]string) (any, error) { return nil, nil }
 
 // function decides by the data of an invocation's records.
-func (s *stage) function(decide func(texts []string) (any, error)) lambdatrigger.Function {
-	return lambdatrigger.Func(func(_ context.Context, payload []byte) ([]byte, error) {
-		var event events.KinesisEvent
-		if err := json.Unmarshal(payload, &event); err != nil {
-			s.Errorf("the event is no JSON: %v", err)
-		}
+func (s *stage) function(decide func(texts []string) (any, error)) any {
+	return func(event events.KinesisEvent) (any, error) {
 		var texts []string
 		for _, r := range event.Records {
 			texts = append(texts, string(r.Kinesis.Data))
@@ -77,12 +72,8 @@ func (s *stage) function(decide func(texts []string) (any, error)) lambdatrigger
 		s.mu.Lock()
 		s.invoked = append(s.invoked, strings.Join(texts, " "))
 		s.mu.Unlock()
-		answer, err := decide(texts)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(answer)
-	})
+		return decide(texts)
+	}
 }
 
 var quietLogger = slog.New(slog.DiscardHandler)
@@ -96,9 +87,9 @@ func quiet(o *lambdatrigger.Options) {
 
 // start runs a trigger in the background. The stop it returns ends it and waits
 // for it.
-func (s *stage) start(f lambdatrigger.Function, opts ...func(*lambdatrigger.Options)) (trigger *lambdatrigger.Trigger, stop func()) {
+func (s *stage) start(function any, opts ...func(*lambdatrigger.Options)) (trigger *lambdatrigger.Trigger, stop func()) {
 	s.Helper()
-	trigger, err := lambdatrigger.New(s.client, "orders", f, append([]func(*lambdatrigger.Options){quiet}, opts...)...)
+	trigger, err := lambdatrigger.New(s.client, "orders", function, append([]func(*lambdatrigger.Options){quiet}, opts...)...)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -116,9 +107,9 @@ func (s *stage) start(f lambdatrigger.Function, opts ...func(*lambdatrigger.Opti
 }
 
 // run runs a trigger for a minute of the bubble's time.
-func (s *stage) run(f lambdatrigger.Function, opts ...func(*lambdatrigger.Options)) {
+func (s *stage) run(function any, opts ...func(*lambdatrigger.Options)) {
 	s.Helper()
-	_, stop := s.start(f, opts...)
+	_, stop := s.start(function, opts...)
 	<-time.After(time.Minute)
 	stop()
 }

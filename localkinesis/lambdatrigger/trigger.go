@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -30,7 +31,7 @@ type API interface {
 type Trigger struct {
 	client   API
 	stream   kinetrail.Stream
-	function Function
+	function lambda.Handler
 	options  Options
 
 	ready     chan struct{}
@@ -40,7 +41,16 @@ type Trigger struct {
 // New returns a trigger of a stream, given by name or ARN, for a function. The
 // error says everything that is wrong with the arguments; the stream is looked
 // up by Run.
-func New(client API, nameOrARN string, function Function, opts ...func(*Options)) (*Trigger, error) {
+//
+// The function is what lambda.Start of aws-lambda-go takes, and is called in this
+// process: a func of an event, such as kinesislambda makes, or of json.RawMessage
+// for the event as it is; or it is a *Runtime. The ctx of a call has the
+// function's deadline and, for package lambdacontext, the request ID and the ARN
+// of the function. A func is called concurrently, for several shards and lanes. A
+// lambda.Handler is called once at a time, because the handlers of
+// lambda.NewHandler answer with memory that their next invocation overwrites:
+// give the func itself.
+func New(client API, nameOrARN string, function any, opts ...func(*Options)) (*Trigger, error) {
 	options := defaults()
 	for _, opt := range opts {
 		opt(&options)
@@ -55,13 +65,11 @@ func New(client API, nameOrARN string, function Function, opts ...func(*Options)
 	if client == nil {
 		err = errors.Join(err, errors.New("lambdatrigger: the client is nil"))
 	}
-	if function == nil {
-		err = errors.Join(err, errors.New("lambdatrigger: the function is nil"))
-	}
-	if err := errors.Join(err, options.check()); err != nil {
+	invoked, refused := newFunction(function)
+	if err := errors.Join(err, refused, options.check()); err != nil {
 		return nil, err
 	}
-	return &Trigger{client: client, stream: stream, function: function, options: options, ready: make(chan struct{})}, nil
+	return &Trigger{client: client, stream: stream, function: invoked, options: options, ready: make(chan struct{})}, nil
 }
 
 // Ready is closed when the first Run has its place in the first shards: with
