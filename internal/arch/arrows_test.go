@@ -87,7 +87,7 @@ var arrows = map[string]row{
 	"internal/demo": {
 		imports: []string{".", "shardmap", "tracecarrier", "metrics", "lease/memlease", "producer", "consumer", "kinesislambda",
 			"localkinesis", "localkinesis/lambdatrigger"},
-		suppliers: slices.Concat(awsSDK, lambdaSDK, otelAPI, otelSDK),
+		suppliers: slices.Concat(awsSDK, otelAPI, otelSDK),
 	},
 	"internal/cli": {
 		imports:   []string{"..."},

@@ -58,11 +58,11 @@ func (p *Played) Count(service string, in *metrics.Instrument) int64 {
 	return p.services[service].count(in)
 }
 
-// patience is how long an act waits for its last event. It is judged on what was
-// handled by then.
-const patience = 20 * time.Second
+// patience is how long an act goes on while nothing is handled. It is then judged
+// without the events that are missing.
+const patience = 10 * time.Second
 
-var errPatience = errors.New("not every event was handled in time")
+var errPatience = errors.New("nothing was handled for a while")
 
 // stage is where one act is played.
 type stage struct {
@@ -83,7 +83,6 @@ type stage struct {
 func playAct(ctx context.Context, server *localkinesis.Server, act Act, shards int) (Played, error) {
 	s := &stage{act: act, server: server, client: server.Client(), stream: "events-" + string(act.Carrier), events: newEvents(eventsPerGroup(shards))}
 	s.services = map[string]*service{Producer: newService(Producer), Consumer: newService(Consumer), Lambda: newService(Lambda)}
-	s.consumer, s.lambda = newWitness(s.events), newWitness(s.events)
 
 	p, err := s.newProducer(ctx, shards)
 	if err != nil {
@@ -104,6 +103,11 @@ func playAct(ctx context.Context, server *localkinesis.Server, act Act, shards i
 func (s *stage) run(ctx context.Context, p *producer.Producer) (began time.Time, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	impatient := time.AfterFunc(patience, func() { stop(errPatience) })
+	defer impatient.Stop()
+	moved := func() { impatient.Reset(patience) }
+	s.consumer, s.lambda = newWitness(s.events, moved), newWitness(s.events, moved)
+
 	var readers, getReady sync.WaitGroup
 	for _, read := range []func(context.Context, func()) error{s.consume, s.invoke} {
 		getReady.Add(1)
@@ -122,8 +126,6 @@ func (s *stage) run(ctx context.Context, p *producer.Producer) (began time.Time,
 	if err := s.put(ctx, p); err != nil {
 		stop(err)
 	}
-	impatient := time.AfterFunc(patience, func() { stop(errPatience) })
-	defer impatient.Stop()
 	readers.Wait()
 	return began, context.Cause(ctx)
 }

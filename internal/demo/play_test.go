@@ -251,8 +251,8 @@ func TestAnActIsJudgedWithoutTheEventsThatNeverCome(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{"records", "number of events not handled", "records", "number of events not handled"}
-		if got := fieldsOf(p.Deviations()); !slices.Equal(got, want) || p.Took != patience {
-			t.Errorf("without the records of shard 0 the act took %v and deviates in %q:\n%v\nwant %v and %q", p.Took, got, p.Deviations(), patience, want)
+		if got := fieldsOf(p.Deviations()); !slices.Equal(got, want) || p.Took < patience || p.Took > patience+time.Second {
+			t.Errorf("without the records of shard 0 the act took %v and deviates in %q:\n%v\nwant %v after the last and %q", p.Took, got, p.Deviations(), patience, want)
 		}
 	})
 }

@@ -25,16 +25,17 @@ type Handling struct {
 // witness is event-consumer's handler. It takes its time over every event and
 // remembers what it saw, in the order in which the calls began.
 type witness struct {
-	began time.Time
 	all   chan struct{} // closed when every event has been handled
+	moved func()        // called when an event has been handled
 
 	mu      sync.Mutex
+	began   time.Time
 	handled []Handling
 	waiting map[string]bool // events not yet handled
 }
 
-func newWitness(events []event) *witness {
-	w := &witness{all: make(chan struct{}), waiting: make(map[string]bool, len(events))}
+func newWitness(events []event, moved func()) *witness {
+	w := &witness{all: make(chan struct{}), moved: moved, waiting: make(map[string]bool, len(events))}
 	for _, e := range events {
 		w.waiting[e.ID] = true
 	}
@@ -65,6 +66,7 @@ func (w *witness) handle(ctx context.Context, r kinetrail.Record) error {
 		return context.Cause(ctx)
 	}
 	w.leave(call, e)
+	w.moved()
 	return nil
 }
 
