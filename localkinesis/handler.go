@@ -107,13 +107,17 @@ func keepBody(b *bytes.Buffer) {
 	}
 }
 
+// maxPromised is how much memory a body gets before any of it is there.
+const maxPromised = 1 << 20
+
 func readBody(to *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit int64) error {
 	to.Reset()
 	if r.ContentLength > limit {
 		return &http.MaxBytesError{Limit: limit}
 	}
 	if r.ContentLength > 0 {
-		to.Grow(int(r.ContentLength) + bytes.MinRead)
+		// A length is only a promise: memory for more comes with the bytes.
+		to.Grow(int(min(r.ContentLength, maxPromised)) + bytes.MinRead)
 	}
 	_, err := to.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	return err
