@@ -1,0 +1,31 @@
+package kinesisprotocol
+
+import (
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+)
+
+// For the tests of other files, which use the package as its callers do.
+var (
+	ReadGetRecords = readGetRecords
+	ReadPutRecords = readPutRecords
+	AppendBase64   = appendBase64
+	DecodeInPlace  = decodeInPlace
+)
+
+// Lent is a request's body that says whether its text was given back.
+type Lent interface {
+	io.ReadSeeker
+	io.WriterTo
+	Len() int
+	GivenBack() bool
+}
+
+func NewLentBody(input *kinesis.PutRecordsInput) Lent { return newLentBody(input) }
+
+func (b *lentBody) GivenBack() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text == nil
+}

@@ -1,0 +1,65 @@
+package kinesisprotocol
+
+import (
+	"io"
+	"unsafe"
+
+	"github.com/kinetrail/kinetrail"
+
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// maxTrustedLength is how much memory is set aside because an answer says it is
+// that long: a full page of GetRecords, its data in base64, with a kilobyte
+// for the rest of each record. A page may be larger and is read all the same.
+const maxTrustedLength = kinetrail.MaxGetRecordsBytes/3*4 + kinetrail.MaxGetRecords<<10
+
+// readPage reads the body to its end, into memory of its own.
+func readPage(response *smithyhttp.Response) ([]byte, error) {
+	// One byte more than announced, so that the end is seen without growing.
+	page := make([]byte, 0, min(max(response.ContentLength, 511), maxTrustedLength)+1)
+	for {
+		n, err := response.Body.Read(page[len(page):cap(page)])
+		page = page[:len(page)+n]
+		switch {
+		case err == io.EOF:
+			return page, nil
+		case err != nil:
+			return nil, err
+		case len(page) == cap(page):
+			page = append(page, 0)[:len(page)]
+		}
+	}
+}
+
+// textOf is the same memory as a string. Nobody changes it any more.
+func textOf(bytes []byte) string {
+	return unsafe.String(unsafe.SliceData(bytes), len(bytes))
+}
+
+// bytesOf is the same memory as bytes, to be read only.
+func bytesOf(text string) []byte {
+	return unsafe.Slice(unsafe.StringData(text), len(text))
+}
+
+// slab hands out places for values that the SDK's types point to, many from one
+// allocation.
+type slab[T any] struct{ free []T }
+
+// room sees that n places can be had at once.
+func (s *slab[T]) room(n int) {
+	if len(s.free) < n {
+		s.free = make([]T, n)
+	}
+}
+
+// keep puts v into a place.
+func (s *slab[T]) keep(v T) *T {
+	if len(s.free) == 0 {
+		s.room(8)
+	}
+	place := &s.free[0]
+	s.free = s.free[1:]
+	*place = v
+	return place
+}

@@ -1,0 +1,119 @@
+package kinesisprotocol
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
+)
+
+// Install puts this package in the place of the SDK's JSON protocol. It is
+// passed to kinesis.New or kinesis.NewFromConfig for all calls of a client, or
+// to one call. A client that speaks any other protocol, this package's own
+// included, stays as it is, so Install may be passed to the calls of a client
+// one knows nothing about.
+//
+// The client is as safe for concurrent use as before.
+func Install(o *kinesis.Options) {
+	if sdk, ok := o.Protocol.(*awsjson.Protocol); ok {
+		o.Protocol = &protocol{sdk}
+	}
+}
+
+// Installed reports whether a client with these options, as its method Options
+// returns them, uses this package.
+func Installed(o kinesis.Options) bool {
+	_, ok := o.Protocol.(*protocol)
+	return ok
+}
+
+// protocol is the SDK's protocol with a shorter way for the operations that
+// carry records.
+type protocol struct {
+	*awsjson.Protocol
+}
+
+// SerializeRequest writes method, path, headers and body of a request.
+func (p *protocol) SerializeRequest(
+	ctx context.Context, schema *smithy.OperationSchema, input smithy.Serializable, request *smithyhttp.Request,
+) error {
+	put, ok := input.(*kinesis.PutRecordsInput)
+	if !ok {
+		return p.Protocol.SerializeRequest(ctx, schema, input, request)
+	}
+
+	// The SDK does everything but the body, whatever that may be one day.
+	if err := p.Protocol.SerializeRequest(ctx, schema, noMembers{}, request); err != nil {
+		return err
+	}
+	withBody, err := request.SetStream(newLentBody(put))
+	if err != nil {
+		return fmt.Errorf("set the body of PutRecords: %w", err)
+	}
+	*request = *withBody
+	return nil
+}
+
+// noMembers is an input that writes nothing.
+type noMembers struct{}
+
+func (noMembers) Serialize(smithy.ShapeSerializer) {}
+
+// DeserializeResponse reads an answer into output.
+func (p *protocol) DeserializeResponse(
+	ctx context.Context, schema *smithy.OperationSchema, types *smithy.TypeRegistry, response *smithyhttp.Response, output smithy.Deserializable,
+) error {
+	read := reader(output)
+	if read == nil || response.StatusCode < 200 || response.StatusCode > 299 {
+		return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
+	}
+
+	page, err := readPage(response)
+	if err != nil {
+		return &smithy.DeserializationError{Err: err}
+	}
+	if len(page) == 0 {
+		return nil // as the SDK takes it
+	}
+	switch usual, err := read(page); {
+	case err != nil:
+		return &smithy.DeserializationError{Err: err}
+	case usual:
+		return nil
+	}
+
+	again := *response.Response
+	again.Body = io.NopCloser(bytes.NewReader(page))
+	return p.unusual(ctx, schema, types, &smithyhttp.Response{Response: &again}, output)
+}
+
+// reader is what reads a page into output, or nil where that is the SDK's. It
+// reports false, and has changed neither page nor output, when the page is not
+// of the usual kind.
+func reader(output smithy.Deserializable) func(page []byte) (usual bool, err error) {
+	switch output := output.(type) {
+	case *kinesis.GetRecordsOutput:
+		return func(page []byte) (bool, error) { return readGetRecords(page, output) }
+	case *kinesis.PutRecordsOutput:
+		return func(page []byte) (bool, error) { return readPutRecords(page, output), nil }
+	}
+	return nil
+}
+
+// unusual leaves an answer to the SDK, whose reader panics on the timestamp
+// "NaN" (smithy-go v1.28.8).
+func (p *protocol) unusual(
+	ctx context.Context, schema *smithy.OperationSchema, types *smithy.TypeRegistry, response *smithyhttp.Response, output smithy.Deserializable,
+) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = &smithy.DeserializationError{Err: fmt.Errorf("the SDK cannot read the answer: %v", reason)}
+		}
+	}()
+	return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
+}
