@@ -1,135 +1,152 @@
-package kinesisprotocol
+package lambdatrigger
 
 import (
-	"encoding/base64"
-	"slices"
-	"strconv"
-	"unicode/utf8"
-
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"context"
+	"sync"
+	"time"
 )
 
-// appendPutRecords appends the body of a PutRecords request, with the members in
-// the order in which the SDK writes them.
-func appendPutRecords(body []byte, input *kinesis.PutRecordsInput) []byte {
-	body = slices.Grow(body, bodySize(input))
-	start := len(body)
-	if input.DryRun != nil {
-		body = strconv.AppendBool(append(body, `,"DryRun":`...), *input.DryRun)
-	}
-	if input.Records != nil {
-		body = appendEntries(append(body, `,"Records":`...), input.Records)
-	}
-	body = appendMember(body, `,"StreamARN":`, input.StreamARN)
-	body = appendMember(body, `,"StreamId":`, input.StreamId)
-	body = appendMember(body, `,"StreamName":`, input.StreamName)
-	return closeObject(body, start)
+// maxBacklogBytes bounds what is read of a shard and not yet in flight; a page
+// more may be there. It is larger than a page, so that a lane that is blocked
+// does not at once hold up the others.
+const maxBacklogBytes = 16 << 20
+
+// backlog is what was read of a shard and not yet delivered, a line for each
+// lane.
+type backlog struct {
+	batchSize int
+	window    time.Duration
+
+	mu     sync.Mutex
+	lines  [][]entry
+	bytes  int
+	closed bool
+
+	arrived []chan struct{} // for each lane, holds a token after an add
+	room    chan struct{}   // holds a token after a take
 }
 
-func appendEntries(body []byte, entries []types.PutRecordsRequestEntry) []byte {
-	body = append(body, '[')
-	for i := range entries {
-		if i > 0 {
-			body = append(body, ',')
+func newBacklog(o *Options) *backlog {
+	b := &backlog{
+		batchSize: o.BatchSize,
+		window:    o.MaximumBatchingWindow,
+		lines:     make([][]entry, o.ParallelizationFactor),
+		arrived:   make([]chan struct{}, o.ParallelizationFactor),
+		room:      make(chan struct{}, 1),
+	}
+	for i := range b.arrived {
+		b.arrived[i] = make(chan struct{}, 1)
+	}
+	return b
+}
+
+// add appends a page, already divided among the lanes.
+func (b *backlog) add(page [][]entry) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for lane, entries := range page {
+		if len(entries) == 0 {
+			continue
 		}
-		body = appendEntry(body, &entries[i])
+		b.lines[lane] = append(b.lines[lane], entries...)
+		for _, e := range entries {
+			b.bytes += len(e.json)
+		}
+		signal(b.arrived[lane])
 	}
-	return append(body, ']')
 }
 
-func appendEntry(body []byte, entry *types.PutRecordsRequestEntry) []byte {
-	start := len(body)
-	if entry.Data != nil {
-		body = append(body, `,"Data":"`...)
-		body = appendBase64(body, entry.Data)
-		body = append(body, '"')
+// close says that nothing more is added.
+func (b *backlog) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	for _, arrived := range b.arrived {
+		signal(arrived)
 	}
-	body = appendMember(body, `,"ExplicitHashKey":`, entry.ExplicitHashKey)
-	body = appendMember(body, `,"PartitionKey":`, entry.PartitionKey)
-	return closeObject(body, start)
 }
 
-// closeObject makes an object of the members from start on. Each begins with a
-// comma, and the first comma gives way to the brace.
-func closeObject(body []byte, start int) []byte {
-	if len(body) == start {
-		return append(body, "{}"...)
-	}
-	body[start] = '{'
-	return append(body, '}')
-}
-
-// appendMember appends a member unless it is nil.
-func appendMember(body []byte, name string, value *string) []byte {
-	if value == nil {
-		return body
-	}
-	return appendString(append(body, name...), *value)
-}
-
-// appendString appends a JSON string, with the escapes the SDK uses.
-func appendString(body []byte, text string) []byte {
-	body = append(body, '"')
+// waitForRoom waits while too much is waiting to be delivered.
+func (b *backlog) waitForRoom(ctx context.Context) error {
 	for {
-		plain := plainLength(bytesOf(text))
-		body = append(body, text[:plain]...)
-		if text = text[plain:]; text == "" {
-			return append(body, '"')
+		b.mu.Lock()
+		full := b.bytes > maxBacklogBytes
+		b.mu.Unlock()
+		if !full {
+			return nil
 		}
-		r, size := utf8.DecodeRuneInString(text)
-		switch {
-		case r < utf8.RuneSelf:
-			body = append(body, escapes[r]...)
-		case r == utf8.RuneError: // also for what is not UTF-8
-			body = append(body, "\uFFFD"...)
-		case r == '\u2028':
-			body = append(body, `\u2028`...)
-		case r == '\u2029':
-			body = append(body, `\u2029`...)
-		default:
-			body = append(body, text[:size]...)
+		select {
+		case <-b.room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
-		text = text[size:]
 	}
 }
 
-// escapes are what stands for the characters of ASCII, "" for themselves.
-var escapes = func() (escapes [utf8.RuneSelf]string) {
-	const hex = "0123456789abcdef"
-	for c := range escapes {
-		if c < ' ' || c == 0x7f {
-			escapes[c] = `\u00` + hex[c>>4:c>>4+1] + hex[c&15:c&15+1]
+// next waits for the next batch of a lane: a full one, or what is there when the
+// batching window of its first record is over. ok is false when nothing more
+// comes, or ctx has ended.
+func (b *backlog) next(ctx context.Context, lane int) (batch []entry, ok bool) {
+	for ctx.Err() == nil {
+		batch, wait, over := b.take(lane)
+		if batch != nil {
+			return batch, true
 		}
-	}
-	escapes['\n'], escapes['\r'], escapes['\t'] = `\n`, `\r`, `\t`
-	escapes['"'], escapes['\\'] = `\"`, `\\`
-	return escapes
-}()
-
-// bodySize is the exact size of the body when no text needs an escape, with
-// room for a few that do.
-func bodySize(input *kinesis.PutRecordsInput) int {
-	const (
-		frame = len(`{"DryRun":false,"Records":[],"StreamARN":"","StreamId":"","StreamName":""}`)
-		entry = len(`{"Data":"","PartitionKey":""},`)
-		hash  = len(`,"ExplicitHashKey":""`)
-		spare = 64
-	)
-	size := frame + spare + lengthOf(input.StreamARN) + lengthOf(input.StreamId) + lengthOf(input.StreamName)
-	for i := range input.Records {
-		e := &input.Records[i]
-		size += entry + base64.StdEncoding.EncodedLen(len(e.Data)) + lengthOf(e.PartitionKey)
-		if e.ExplicitHashKey != nil {
-			size += hash + len(*e.ExplicitHashKey)
+		if over {
+			return nil, false
 		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-b.arrived[lane]:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
 	}
-	return size
+	return nil, false
 }
 
-func lengthOf(text *string) int {
-	if text == nil {
-		return 0
+// forever is longer than any batching window.
+const forever = time.Duration(1<<63 - 1)
+
+// take cuts a batch off a line if it is time. Otherwise it says how long the
+// lane has to wait at most, or that nothing more comes.
+func (b *backlog) take(lane int) (batch []entry, wait time.Duration, over bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	line := b.lines[lane]
+	if len(line) == 0 {
+		return nil, forever, b.closed
 	}
-	return len(*text)
+	n, full := cut(line, b.batchSize)
+	if wait = b.window - time.Since(line[0].fetched); !full && !b.closed && wait > 0 {
+		return nil, wait, false
+	}
+	batch, b.lines[lane] = line[:n:n], line[n:]
+	for _, e := range batch {
+		b.bytes -= len(e.json)
+	}
+	signal(b.room)
+	return batch, 0, false
+}
+
+// cut says how many records of a line the next batch has, and whether it is
+// full. A record that is too large for an event is a batch by itself.
+func cut(line []entry, batchSize int) (n int, full bool) {
+	size := len(eventHead) + len(eventTail)
+	for n < len(line) && n < batchSize {
+		if size += len(line[n].json) + len(","); size > maxPayloadBytes && n > 0 {
+			return n, true
+		}
+		n++
+	}
+	return n, n == batchSize
+}
+
+// signal leaves a token in a channel that holds one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
