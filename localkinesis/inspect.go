@@ -110,15 +110,20 @@ func (s *Server) Records(nameOrARN, shardID string) ([]Record, error) {
 	}
 	var records []Record
 	for _, shard := range shards {
-		records = appendRecords(records, stream, shard)
+		if records, err = appendRecords(records, stream, shard); err != nil {
+			return nil, fmt.Errorf("localkinesis: %w", err)
+		}
 	}
 	return records, nil
 }
 
-func appendRecords(records []Record, stream *state.Stream, shard *state.Shard) []Record {
+func appendRecords(records []Record, stream *state.Stream, shard *state.Shard) ([]Record, error) {
 	next, tip := uint64(0), shard.Tip()
 	for next < tip {
-		page := stream.Read(shard, nil, next, kinetrail.MaxGetRecords, kinetrail.MaxGetRecordsBytes)
+		page, err := stream.Read(shard, nil, next, kinetrail.MaxGetRecords, kinetrail.MaxGetRecordsBytes)
+		if err != nil {
+			return nil, err
+		}
 		for i := range page.Records {
 			r := &page.Records[i]
 			record := Record{
@@ -134,8 +139,9 @@ func appendRecords(records []Record, stream *state.Stream, shard *state.Shard) [
 			records = append(records, record)
 		}
 		next = page.Next
+		page.Release()
 	}
-	return records
+	return records, nil
 }
 
 // inspected is the stream of a name in the server's own region, or of an ARN.

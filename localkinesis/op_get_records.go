@@ -51,6 +51,7 @@ func (c *call) getRecords(in *wire.GetRecordsInput) (any, error) {
 		Record:             recordsOf(shard, page.Records),
 		MillisBehindLatest: page.Behind.Milliseconds(),
 		Release: func() {
+			page.Release()
 			clear(page.Records)
 			*records = page.Records
 			pages.Put(records)

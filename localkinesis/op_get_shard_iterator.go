@@ -94,5 +94,5 @@ func (p startingPosition) locateTime(c *call, shard *state.Shard) (uint64, error
 		return 0, wire.Refuse(state.InvalidArgument, "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "+
 			"timestampInMillis: %d, currentTimestampInMillis: %d", at, c.At.UnixMilli())
 	}
-	return shard.FirstAt(at), nil
+	return shard.FirstAt(at)
 }

@@ -58,36 +58,38 @@ func (c *call) putRecords(in *wire.PutRecordsInput) (any, error) {
 		return nil, err
 	}
 	out := &wire.PutRecordsOutput{Records: make([]wire.PutResult, len(in.Records)), Encrypted: stream.Encrypted()}
+	records := make([]state.NewRecord, len(in.Records))
 	for i := range in.Records {
-		e := &in.Records[i]
-		var hash *shardmap.HashKey
+		e, r := &in.Records[i], &records[i]
+		r.PartitionKey, r.Data = *e.PartitionKey, e.Data
 		if explicit != nil {
-			hash = explicit[i]
+			r.ExplicitHashKey = explicit[i]
 		}
 		if failure, failed := c.effects.Failed[i]; failed {
-			out.FailedRecordCount++
-			out.Records[i] = c.failedRecord(stream, stream.Route(*e.PartitionKey, hash), failure)
-			continue
+			r.Err = c.failedRecord(stream, stream.Route(r.PartitionKey, r.ExplicitHashKey), failure)
 		}
-		shard, number, err := stream.Put(c.At, *e.PartitionKey, hash, e.Data)
-		if err != nil {
+	}
+	stream.PutAll(c.At, records)
+	for i := range records {
+		r := &records[i]
+		if r.Err != nil {
 			out.FailedRecordCount++
-			refused := asWireError(err)
+			refused := asWireError(r.Err)
 			out.Records[i] = wire.PutResult{ErrorCode: refused.Code, ErrorMessage: refused.Message}
 			continue
 		}
-		out.Records[i] = wire.PutResult{ShardID: shard.ID, Number: number}
+		out.Records[i] = wire.PutResult{ShardID: r.Shard.ID, Number: r.Number}
 	}
 	return out, nil
 }
 
-// failedRecord is the result of a record that a fault keeps from being stored.
-func (c *call) failedRecord(stream *state.Stream, shard *state.Shard, f fault.Failure) wire.PutResult {
+// failedRecord is the error of a record that a fault keeps from being stored.
+func (c *call) failedRecord(stream *state.Stream, shard *state.Shard, f fault.Failure) error {
 	message := f.Message
 	if message == "" {
 		message = c.usualMessage(f.Error, stream.Name, shard.ID)
 	}
-	return wire.PutResult{ErrorCode: f.Error, ErrorMessage: message}
+	return &wire.Error{Code: f.Error, Message: message}
 }
 
 // checkEntries applies the limits on sizes and reads the explicit hash keys,

@@ -121,7 +121,11 @@ func (s *subscription) letRequestEnd(r *http.Request) {
 // reports whether more can come.
 func (s *subscription) push(w http.ResponseWriter) bool {
 	for s.ctx.Err() == nil {
-		page := s.stream.Read(s.shard, s.records[:0], s.next, kinetrail.MaxGetRecords, maxEventBytes)
+		page, err := s.stream.Read(s.shard, s.records[:0], s.next, kinetrail.MaxGetRecords, maxEventBytes)
+		if err != nil {
+			s.write(w, wire.AppendException(s.frame[:0], s.codec, asWireError(err)))
+			return false
+		}
 		s.records, s.next = page.Records, page.Next
 		if n := len(page.Records); n > 0 {
 			s.latest = page.Records[n-1].ArrivedMillis
@@ -137,6 +141,7 @@ func (s *subscription) push(w http.ResponseWriter) bool {
 			event.ChildShards = childShards(s.stream, s.shard)
 		}
 		s.frame = wire.AppendSubscribeEvent(s.frame[:0], s.codec, event)
+		page.Release()
 		if !s.write(w, s.frame) || page.AtEnd {
 			return false
 		}

@@ -27,7 +27,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	page := stream.Read(shard, nil, 0, 10, 1<<20)
+	page, err := stream.Read(shard, nil, 0, 10, 1<<20)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	fmt.Println(shard.ID, number.Counter, string(page.Records[0].Data))
 	// Output: shardId-000000000000 1 hello
 }

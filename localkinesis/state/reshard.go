@@ -185,7 +185,7 @@ func (r *resharding) closeAt(shard *Shard) (second int64) {
 }
 
 func (r *resharding) add(keys shardmap.Range, created int64, parent, adjacent int) *Shard {
-	shard := newShard(uint32(len(r.shards)), keys, created, parent, adjacent, r.strict)
+	shard := newShard(uint32(len(r.shards)), keys, created, parent, adjacent, newMemory(), r.strict)
 	r.shards = append(r.shards, shard)
 	return shard
 }

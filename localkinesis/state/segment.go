@@ -45,14 +45,14 @@ func (s *segment) fits(size int) bool {
 	return len(s.arena)+size <= cap(s.arena)
 }
 
-func (s *segment) append(e entry, explicit shardmap.HashKey, key string, data []byte) {
+func (s *segment) append(e entry, r *NewRecord) {
 	e.offset = uint32(len(s.arena))
 	if e.explicit {
-		s.arena = binary.BigEndian.AppendUint64(s.arena, explicit.Hi)
-		s.arena = binary.BigEndian.AppendUint64(s.arena, explicit.Lo)
+		s.arena = binary.BigEndian.AppendUint64(s.arena, r.ExplicitHashKey.Hi)
+		s.arena = binary.BigEndian.AppendUint64(s.arena, r.ExplicitHashKey.Lo)
 	}
-	s.arena = append(s.arena, key...)
-	s.arena = append(s.arena, data...)
+	s.arena = append(s.arena, r.PartitionKey...)
+	s.arena = append(s.arena, r.Data...)
 	s.entries = append(s.entries, e)
 	s.newest = max(s.newest, e.arrived)
 }
@@ -77,8 +77,8 @@ func (s *segment) record(i int) Record {
 	return r
 }
 
-// Record is a stored record. Its bytes are shared with the shard: do not
-// change them.
+// Record is a stored record. Its bytes are shared with the shard, or belong to
+// the page it came with: do not change them.
 type Record struct {
 	Counter         uint64 // of its sequence number
 	ArrivedMillis   int64  // Unix milliseconds

@@ -23,20 +23,21 @@ type Shard struct {
 	Parent         int   // index, or NoShard
 	AdjacentParent int   // index, or NoShard
 
-	mu       sync.Mutex
-	traffic  *traffic // nil unless the account is strict
-	segments []*segment
-	next     uint64 // counter of the next record
-	closed   int64  // second of the ending sequence number, 0 while open
-	arena    int    // size of the next segment's arena
-	changed  chan struct{}
+	log Log
+
+	mu      sync.Mutex
+	traffic *traffic // nil unless the account is strict
+	next    uint64   // counter of the next record
+	tip     uint64   // counter of the first record that readers do not see yet
+	closed  int64    // second of the ending sequence number, 0 while open
+	changed chan struct{}
 }
 
-func newShard(index uint32, keys shardmap.Range, created int64, parent, adjacent int, strict bool) *Shard {
+func newShard(index uint32, keys shardmap.Range, created int64, parent, adjacent int, log Log, strict bool) *Shard {
 	s := &Shard{
 		Index: index, ID: ShardID(index), Range: keys, Created: created,
 		Parent: parent, AdjacentParent: adjacent,
-		next: 1, arena: firstArena,
+		log: log, next: log.Next(), tip: log.Next(),
 	}
 	if strict {
 		s.traffic = &traffic{
@@ -48,15 +49,6 @@ func newShard(index uint32, keys shardmap.Range, created int64, parent, adjacent
 	}
 	return s
 }
-
-// outcome is what became of a record.
-type outcome int
-
-const (
-	stored    outcome = iota
-	closed            // the shard takes no more records
-	throttled         // the shard has taken too much already
-)
 
 // take counts a record against what the shard may take in. s.mu is held.
 func (t *traffic) take(now int64, bytes int) bool {
@@ -90,36 +82,62 @@ func (s *Shard) number(counter uint64, arrived int64) sequence.Number {
 	return sequence.Number{Created: s.Created, Counter: counter, Time: max(arrived/1000, s.Created), Shard: s.Index}
 }
 
-// append stores a record. Where memory is needed for it, memory of what arrived
-// before the horizon is given up.
-func (s *Shard) append(e entry, explicit shardmap.HashKey, key string, data []byte, horizon int64) (counter uint64, o outcome) {
-	size := len(key) + len(data)
-	if e.explicit {
-		size += explicitBytes
+// put stores the records of a batch that the shard may take in, and notes on
+// each what became of it. It reports whether the shard is open: when it is not,
+// nothing was done. The shard says where the batch begins.
+func (s *Shard) put(b *Batch) (open bool) {
+	s.mu.Lock()
+	if s.closed != 0 {
+		s.mu.Unlock()
+		return false
 	}
-	e.key, e.data = uint16(len(key)), uint32(len(data))
+	s.admit(b)
+	b.First = s.next
+	end := b.First + uint64(len(b.Records))
+	err := s.log.Append(b)
+	if err == nil {
+		s.next = end
+	}
+	s.mu.Unlock()
+	if err == nil {
+		err = s.log.Sync()
+	}
+	if err == nil {
+		s.show(end)
+	}
+	for i, r := range b.Records {
+		if err != nil {
+			r.Err = fmt.Errorf("store on %s: %w", s.ID, err)
+			continue
+		}
+		r.Shard, r.Number = s, s.number(b.First+uint64(i), b.Arrived)
+	}
+	return true
+}
 
+// admit leaves those records in the batch that the shard may take in. s.mu is
+// held.
+func (s *Shard) admit(b *Batch) {
+	if s.traffic == nil {
+		return
+	}
+	b.Records = slices.DeleteFunc(b.Records, func(r *NewRecord) bool {
+		if !s.traffic.take(b.Arrived, len(r.PartitionKey)+len(r.Data)) {
+			r.Err = errThrottled
+		}
+		return r.Err != nil
+	})
+}
+
+// show lets readers see what lies before the counter. Writers that waited for
+// the same Sync come here in any order.
+func (s *Shard) show(end uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed != 0 {
-		return 0, closed
+	if s.tip < end {
+		s.tip = end
+		s.announce()
 	}
-	if s.traffic != nil && !s.traffic.take(e.arrived, len(key)+len(data)) {
-		return 0, throttled
-	}
-	last := len(s.segments) - 1
-	if last < 0 || !s.segments[last].fits(size) {
-		s.trim(horizon)
-		last = len(s.segments) - 1
-		s.segments = append(s.segments, newSegment(s.next, max(s.arena, size)))
-		s.arena = min(2*s.arena, lastArena)
-		last++
-	}
-	s.segments[last].append(e, explicit, key, data)
-	counter = s.next
-	s.next++
-	s.announce()
-	return counter, stored
 }
 
 // announce wakes whoever waits for a change. s.mu is held.
@@ -145,22 +163,18 @@ func (s *Shard) Changed() <-chan struct{} {
 func (s *Shard) Tip() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.next
+	return s.tip
 }
 
 // FirstAt is the counter of the first record that arrived at or after this
 // time, and the tip when there is none.
-func (s *Shard) FirstAt(millis int64) uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, g := range s.segments {
-		if g.newest < millis {
-			continue
-		}
-		i := slices.IndexFunc(g.entries, func(e entry) bool { return e.arrived >= millis })
-		return g.first + uint64(i)
+func (s *Shard) FirstAt(millis int64) (uint64, error) {
+	tip := s.Tip()
+	counter, err := s.log.FirstAt(millis)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", s.ID, err)
 	}
-	return s.next
+	return min(counter, tip), nil
 }
 
 // Page is a run of records of a shard.
@@ -169,43 +183,63 @@ type Page struct {
 	Next    uint64        // counter to go on from
 	Behind  time.Duration // how long the first record behind the page has been there, 0 at the tip
 	AtEnd   bool          // the shard is closed and nothing is left
+
+	release func()
+}
+
+// Release gives back what holds the bytes of the records, which must not be
+// used any more. Calling it saves memory and is not needed otherwise.
+func (p *Page) Release() {
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
 }
 
 // Read appends to dst at most so many records and bytes, from the counter on,
 // leaving out those that arrived before the horizon. A page that is not at the
 // tip holds at least one record.
-func (s *Shard) Read(dst []Record, from uint64, maxRecords, maxBytes int, horizon, now int64) Page {
+func (s *Shard) Read(dst []Record, from uint64, maxRecords, maxBytes int, horizon, now int64) (Page, error) {
+	if err := s.log.Trim(horizon); err != nil {
+		return Page{}, fmt.Errorf("trim %s: %w", s.ID, err)
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.trim(horizon)
+	tip, ended := s.tip, s.closed != 0 && s.tip == s.next
+	s.mu.Unlock()
 
 	page := Page{Records: dst, Next: from}
-	bytes := 0
-	for _, g := range s.segments {
-		if g.next() <= page.Next {
-			continue
-		}
-		start := int(max(page.Next, g.first) - g.first)
-		for i := start; i < len(g.entries); i++ {
-			if g.entries[i].arrived < horizon {
-				page.Next = g.first + uint64(i) + 1
-				continue
-			}
-			r := g.record(i)
-			bytes += r.size()
-			full := len(page.Records)-len(dst) == maxRecords || bytes > maxBytes
-			if full && len(page.Records) > len(dst) {
-				page.Behind = max(time.Duration(now-r.ArrivedMillis), 1) * time.Millisecond
-				return page
-			}
-			page.Records = append(page.Records, r)
+	full, bytes := false, 0
+	visit := func(r *Record) bool {
+		switch {
+		case r.Counter >= tip:
+			return false
+		case r.ArrivedMillis < horizon:
 			page.Next = r.Counter + 1
+			return true
 		}
+		bytes += r.size()
+		full = len(page.Records)-len(dst) == maxRecords || bytes > maxBytes && len(page.Records) > len(dst)
+		if full {
+			page.Behind = max(time.Duration(now-r.ArrivedMillis), 1) * time.Millisecond
+			return false
+		}
+		page.Records = append(page.Records, *r)
+		page.Next = r.Counter + 1
+		return true
 	}
-	// Whatever lay before the tip was read or has expired.
-	page.Next = max(page.Next, s.next)
-	page.AtEnd = s.closed != 0
-	return page
+	if page.Next < tip {
+		release, err := s.log.Read(page.Next, visit)
+		if err != nil {
+			return Page{}, fmt.Errorf("read %s: %w", s.ID, err)
+		}
+		page.release = release
+	}
+	if !full {
+		// Whatever lay before the tip was read or has expired.
+		page.Next = max(page.Next, tip)
+		page.AtEnd = ended
+	}
+	return page, nil
 }
 
 // allowRead counts a GetRecords against what the shard may hand out, and
@@ -233,18 +267,6 @@ func (s *Shard) chargeRead(records []Record) {
 	}
 	for i := range records {
 		s.traffic.bytesOut.left -= float64(records[i].size())
-	}
-}
-
-// trim drops the segments in which every record arrived before the horizon.
-// s.mu is held.
-func (s *Shard) trim(horizon int64) {
-	n := 0
-	for n < len(s.segments) && s.segments[n].newest < horizon {
-		n++
-	}
-	if n > 0 {
-		s.segments = slices.Delete(s.segments, 0, n)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/kinetrail/kinetrail"
-	"github.com/kinetrail/kinetrail/localkinesis/sequence"
 	"github.com/kinetrail/kinetrail/shardmap"
 )
 
@@ -80,7 +79,7 @@ func newStream(r *Region, c CreateStream, now time.Time) *Stream {
 	first := s.Created.Unix() - backDated
 	l := &layout{}
 	for i, keys := range shardmap.Uniform(c.Shards) {
-		l.shards = append(l.shards, newShard(uint32(i), keys, first, NoShard, NoShard, r.account.Strict))
+		l.shards = append(l.shards, newShard(uint32(i), keys, first, NoShard, NoShard, newMemory(), r.account.Strict))
 	}
 	l.open = slices.Clone(l.shards)
 	l.before = len(l.shards)
@@ -244,30 +243,6 @@ func (s *Stream) Children(parent *Shard) []*Shard {
 	return children
 }
 
-// Put stores a record and returns the shard it lies on and its sequence
-// number. key is only read; explicit is nil unless the caller chose the hash
-// key. The bytes are copied. The error is the refusal of a strict account's
-// shard that has taken too much already.
-func (s *Stream) Put(now time.Time, key string, explicit *shardmap.HashKey, data []byte) (*Shard, sequence.Number, error) {
-	e := entry{arrived: now.UnixMilli(), kms: s.encrypted.Load()}
-	var given shardmap.HashKey
-	if explicit != nil {
-		e.explicit, given = true, *explicit
-	}
-	hash := s.route(key, explicit)
-	for {
-		shard := s.layout.Load().owner(hash)
-		switch counter, o := shard.append(e, given, key, data, s.horizon(now)); o {
-		case stored:
-			return shard, shard.number(counter, e.arrived), nil
-		case throttled:
-			return nil, sequence.Number{}, s.throttled(shard)
-		}
-		// The shard was closed between the two lines above; the layout in
-		// which it has children is in place by now.
-	}
-}
-
 // throttled is the refusal of a shard that has taken in or handed out too
 // much.
 func (s *Stream) throttled(shard *Shard) error {
@@ -296,13 +271,16 @@ func (s *Stream) Poll(shard *Shard, dst []Record, from uint64, maxRecords, maxBy
 	if !shard.allowRead(s.region.account.Clock.Now().UnixMilli()) {
 		return Page{}, s.throttled(shard)
 	}
-	page := s.Read(shard, dst, from, maxRecords, maxBytes)
+	page, err := s.Read(shard, dst, from, maxRecords, maxBytes)
+	if err != nil {
+		return Page{}, err
+	}
 	shard.chargeRead(page.Records[len(dst):])
 	return page, nil
 }
 
 // Read reads a page of a shard, see Shard.Read.
-func (s *Stream) Read(shard *Shard, dst []Record, from uint64, maxRecords, maxBytes int) Page {
+func (s *Stream) Read(shard *Shard, dst []Record, from uint64, maxRecords, maxBytes int) (Page, error) {
 	now := s.region.account.Clock.Now()
 	return shard.Read(dst, from, maxRecords, maxBytes, s.horizon(now), now.UnixMilli())
 }
