@@ -112,6 +112,29 @@ func TestAHandlerThatUsesUpItsTimeIsStillFlushed(t *testing.T) {
 	})
 }
 
+func TestAnInvocationThatIsCancelledIsStillFlushed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	flushed := false
+	handle := func(context.Context, kinetrail.Record) error {
+		cancel()
+		return nil
+	}
+	function := kinesislambda.Records(handle, f.options(func(o *kinesislambda.Options) {
+		o.Flush = func(flushing context.Context) error {
+			flushed = flushing.Err() == nil
+			return nil
+		}
+	}))
+	if _, err := function(ctx, eventOf(received(1, "k", ""))); err != nil {
+		t.Fatal(err)
+	}
+	if !flushed {
+		t.Error("the ctx of Flush had ended with the invocation's")
+	}
+}
+
 func TestAFlushThatGoesWrongFailsNoInvocation(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

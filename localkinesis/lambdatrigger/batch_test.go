@@ -69,3 +69,14 @@ func TestABatchOfSixMebibytesIsFull(t *testing.T) {
 		}
 	})
 }
+
+func TestABatchThatStillWaitsWhenRunEndsIsNotDelivered(t *testing.T) {
+	t.Parallel()
+	onStage(t, 1, func(s *stage) {
+		s.put("k", "1")
+		_, stop := s.start(s.function(succeed), func(o *lambdatrigger.Options) { o.MaximumBatchingWindow = time.Minute })
+		<-time.After(10 * time.Second)
+		stop()
+		s.wantInvoked()
+	})
+}

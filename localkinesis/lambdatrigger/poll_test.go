@@ -114,6 +114,25 @@ func TestATriggerBeginsWhereItIsTold(t *testing.T) {
 	}
 }
 
+// The record lies behind the place where the trigger began, and before the one
+// where Latest would be by now.
+func TestLatestIsAPlaceThatAnExpiredIteratorDoesNotMove(t *testing.T) {
+	t.Parallel()
+	onStage(t, 1, func(s *stage) {
+		if err := s.server.Faults().Add(fault.Rule{Operation: "GetRecords", Nth: 2, Error: "ExpiredIteratorException"}); err != nil {
+			t.Fatal(err)
+		}
+		s.put("k", "before")
+		<-time.After(time.Second)
+		_, stop := s.start(s.function(succeed), func(o *lambdatrigger.Options) { o.StartingPosition = kinetrail.Latest() })
+		<-time.After(time.Second / 2) // between the first and the second call
+		s.put("k", "1")
+		<-time.After(time.Minute)
+		stop()
+		s.wantInvoked("1")
+	})
+}
+
 func TestFailedCallsAreRepeated(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -220,7 +239,7 @@ func TestABlockedLaneDoesNotBlockTheOthers(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsBehindABlockedLaneIsBounded(t *testing.T) {
+func TestWhatWaitsBehindABlockedLaneIsBoundedAndThenDelivered(t *testing.T) {
 	t.Parallel()
 	onStage(t, 1, func(s *stage) {
 		s.put("blocked", "bad")
@@ -228,7 +247,15 @@ func TestWhatWaitsBehindABlockedLaneIsBounded(t *testing.T) {
 		for range 40 {
 			s.put("blocked", large)
 		}
-		_, stop := s.start(s.function(poisoned("bad")), batchSize(1), tenLanes)
+		mended := false
+		_, stop := s.start(s.function(func(texts []string) (any, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if texts[0] == "bad" && !mended {
+				return nil, errPoison
+			}
+			return nil, nil
+		}), batchSize(1), tenLanes)
 		<-time.After(time.Minute)
 		pages := 0
 		for _, call := range s.server.Calls() {
@@ -236,11 +263,19 @@ func TestWhatWaitsBehindABlockedLaneIsBounded(t *testing.T) {
 				pages++
 			}
 		}
-		stop()
 		// A page is 10 MiB, a third more in events, and a third is read when the
 		// first two are not yet 16 MiB.
 		if pages > 3 {
 			t.Errorf("%d pages were read behind a failing record, want 3 at most", pages)
+		}
+
+		s.mu.Lock()
+		s.invoked, mended = nil, true
+		s.mu.Unlock()
+		<-time.After(time.Minute)
+		stop()
+		if len(s.invoked) != 41 {
+			t.Errorf("%d records were delivered, want all 41", len(s.invoked))
 		}
 	})
 }

@@ -83,6 +83,25 @@ func TestThePauseBeforeARetryDoubles(t *testing.T) {
 	})
 }
 
+func TestThePauseBeginsAnewWhenSomethingGotDone(t *testing.T) {
+	t.Parallel()
+	onStage(t, 1, func(s *stage) {
+		s.put("k", "1", "2", "3", "4")
+		var at []time.Duration
+		started := time.Now()
+		s.run(s.function(func(texts []string) (any, error) {
+			at = append(at, time.Since(started))
+			if len(texts) == 1 {
+				return nil, nil
+			}
+			return s.failures(texts[1]), nil
+		}), reportFailures, func(o *lambdatrigger.Options) { o.RetryPause, o.MaxRetryPause = time.Second, time.Minute })
+		if want := []time.Duration{0, 1 * time.Second, 2 * time.Second, 3 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("the invocations were at %v, want %v", at, want)
+		}
+	})
+}
+
 func TestABatchThatFailsTooOftenIsDiscarded(t *testing.T) {
 	t.Parallel()
 	onStage(t, 1, func(s *stage) {
@@ -136,7 +155,8 @@ func TestAPartialResponseIsReadAsLambdaReadsIt(t *testing.T) {
 		{"an empty identifier", raw(`{"batchItemFailures":[{"itemIdentifier":""}]}`), "1 2 3"},
 		{"no identifier", raw(`{"batchItemFailures":[{"itemIdentifier":null}]}`), "1 2 3"},
 		{"another name", raw(`{"batchItemFailures":[{"sequenceNumber":"1"}]}`), "1 2 3"},
-		{"an identifier of another batch", raw(`{"batchItemFailures":[{"itemIdentifier":"17"}]}`), "1 2 3"},
+		{"an identifier of a batch before", raw(`{"batchItemFailures":[{"itemIdentifier":"17"}]}`), "1 2 3"},
+		{"an identifier of a batch behind", raw(`{"batchItemFailures":[{"itemIdentifier":"9` + strings.Repeat("0", 60) + `"}]}`), "1 2 3"},
 		{"known and unknown", func(s *stage) any {
 			answer := s.failures("3")
 			answer.BatchItemFailures = append(answer.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: "17"})
