@@ -24,7 +24,7 @@ var scenes = map[tracecarrier.Carrier]string{
 
 // playStory tells the play while it goes on.
 func (a *app) playStory(cmd *cobra.Command, opts []func(*demo.Options)) error {
-	fmt.Fprint(a.stdout, "event-producer puts events of 20 groups into a stream, the group as partition key, and waits for none.\n"+
+	fmt.Fprint(a.stdout, "event-producer puts events of 20 groups into a stream, with the group as partition key and without waiting.\n"+
 		"event-consumer handles them, 1 to 20 ms each: in a consumer, and again in a Lambda function.\n"+
 		"Each service is traced by an OpenTelemetry SDK of its own. Does a trace cross the stream?\n"+
 		"group-1/1 is the first event of group-1; its times are its handlers', from the first put of the act on.\n")
