@@ -44,6 +44,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.log()
 
 	header := w.Header()
+	header["Date"] = []string{c.At.UTC().Format(http.TimeFormat)}
 	header[headerRequestID] = []string{c.RequestID}
 	header[headerID2] = []string{newID2()}
 	if answersCORS(w, r) {
@@ -240,6 +241,9 @@ func (c *call) write(w http.ResponseWriter, body []byte) {
 		header["Content-Type"] = []string{c.codec.ContentType()}
 	}
 	header["Content-Length"] = []string{fmt.Sprint(len(body))}
+	if len(body) > firstRead {
+		giveMoment(c.request, momentForAnswers)
+	}
 	w.WriteHeader(c.Status)
 	_, _ = w.Write(body) // the client may have gone
 }

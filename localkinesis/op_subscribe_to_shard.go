@@ -82,7 +82,7 @@ func (s *subscription) serve(c *call, w http.ResponseWriter) {
 	defer s.hold.Close()
 	c.Status = http.StatusOK
 	c.log()
-	s.letRequestEnd(c.request)
+	giveMoment(c.request, momentForEvents)
 	w.Header()["Content-Type"] = []string{wire.EventStream}
 	w.WriteHeader(c.Status)
 	if !s.write(w, wire.AppendInitialResponse(s.frame[:0], s.codec)) {
@@ -94,26 +94,6 @@ func (s *subscription) serve(c *call, w http.ResponseWriter) {
 	}
 	if taken, ok := errors.AsType[*state.Error](context.Cause(s.ctx)); ok {
 		s.write(w, wire.AppendException(s.frame[:0], s.codec, asWireError(taken)))
-	}
-}
-
-// afterRequest is how long an answer with events waits for the client to be
-// done with its request.
-const afterRequest = 5 * time.Millisecond
-
-// letRequestEnd gives an HTTP/1 client time. The Go SDK (smithy-go v1.28)
-// closes its request's body as soon as the answer begins; when net/http is
-// about to see that the body is at its end, it takes that for a failed request
-// and cuts the connection, and with it the event stream.
-func (s *subscription) letRequestEnd(r *http.Request) {
-	if r.ProtoMajor != 1 || r.Context().Value(http.LocalAddrContextKey) == nil {
-		return // another protocol, or the same process
-	}
-	timer := time.NewTimer(afterRequest)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.ctx.Done():
 	}
 }
 

@@ -260,5 +260,5 @@ func (s *Server) network() http.RoundTripper {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.transports = append(s.transports, t)
-	return t
+	return wholeBody{t}
 }

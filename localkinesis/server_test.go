@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"go.uber.org/goleak"
 
 	"github.com/kinetrail/kinetrail/localkinesis"
@@ -22,13 +23,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestAnswersCarryTheServicesHeaders(t *testing.T) {
 	t.Parallel()
-	s := inProcess(t, withStream("orders", 1))
+	s := tabled(t)
 	for _, r := range []reply{send(t, s, "ListStreams", `{}`), send(t, s, "DescribeStream", `{"StreamName":"none"}`), send(t, s, "Nothing", `{}`)} {
 		if id := r.header.Get("x-amzn-RequestId"); len(id) != 36 || strings.Count(id, "-") != 4 {
 			t.Errorf("x-amzn-RequestId = %q; want a UUID", id)
 		}
 		if id := r.header.Get("x-amz-id-2"); len(id) != 96 {
 			t.Errorf("x-amz-id-2 = %q; want 72 bytes in base64", id)
+		}
+		if date := r.header.Get("Date"); date != "Tue, 14 Nov 2023 09:31:26 GMT" {
+			t.Errorf("Date = %q; want the time of the server's clock", date)
 		}
 		if length := r.header.Get("Content-Length"); length != fmt.Sprint(len(r.body)) {
 			t.Errorf("Content-Length = %s for %d bytes", length, len(r.body))
@@ -156,6 +160,27 @@ func TestHTTP2IsServedByPriorKnowledge(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestLargeAnswersArriveWholeAtTheServersOwnClient(t *testing.T) {
+	t.Parallel()
+	s := localkinesis.Start(t, withStream("orders", 1))
+	client := s.Client(once)
+	in := &kinesis.PutRecordsInput{StreamName: aws.String("orders")}
+	for i := range 500 {
+		in.Records = append(in.Records, types.PutRecordsRequestEntry{PartitionKey: aws.String(fmt.Sprint(i)), Data: make([]byte, 100)})
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				if _, err := client.PutRecords(t.Context(), in); err != nil {
+					t.Errorf("PutRecords: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
 
 func TestServeReturnsNilAfterClose(t *testing.T) {
 	t.Parallel()
