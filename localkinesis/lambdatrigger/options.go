@@ -24,10 +24,10 @@ const (
 // Options tunes a Trigger. New fills in every default before it calls the
 // caller's functions, so a zero written there means zero.
 type Options struct {
-	// StartingPosition is TrimHorizon, Latest or AtTime. It holds for the shards
-	// that exist when Run begins; with Latest, those that are closed by then are
-	// left out. Shards that come later are read from their beginning. The
-	// default is TrimHorizon.
+	// StartingPosition is TrimHorizon, Latest or AtTime. Latest means the open
+	// shards as they are when Run begins: those that are closed by then are left
+	// out, and those that come later are read from their beginning. The default
+	// is TrimHorizon.
 	StartingPosition kinetrail.Position
 
 	// BatchSize is the largest number of Kinesis records in one invocation, from

@@ -21,6 +21,7 @@ type shard struct {
 	source   source
 	next     kinetrail.Position // where to read from when the iterator has expired
 	iterator *string
+	children []types.ChildShard // known when the shard was read to its end
 	backlog  *backlog
 }
 
@@ -63,7 +64,7 @@ func (s *shard) poll(ctx context.Context) error {
 		if err := s.add(page.Records); err != nil {
 			return err
 		}
-		s.iterator = page.NextShardIterator
+		s.iterator, s.children = page.NextShardIterator, page.ChildShards
 		if len(page.Records) == 0 && s.iterator != nil {
 			err = sleep(ctx, s.options.PollInterval)
 		} else {

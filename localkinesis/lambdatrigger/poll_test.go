@@ -79,27 +79,31 @@ func TestParentsAreDeliveredToTheirEndBeforeTheirChildren(t *testing.T) {
 	}
 }
 
+// A stream is resharded before and after the trigger begins, and a record is put
+// into each generation of shards, and one more just before the trigger begins.
 func TestATriggerBeginsWhereItIsTold(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string
-		start func(afterFirst time.Time) kinetrail.Position
+		start func(s *stage) kinetrail.Position
 		want  []string
 	}{
-		{"trim horizon", func(time.Time) kinetrail.Position { return kinetrail.TrimHorizon() }, []string{"1", "2", "3", "4", "5"}},
-		{"at a time", kinetrail.AtTime, []string{"2", "3", "4", "5"}},
-		{"latest, in the children of a closed shard", func(time.Time) kinetrail.Position { return kinetrail.Latest() }, []string{"4", "5"}},
+		{"trim horizon", func(*stage) kinetrail.Position { return kinetrail.TrimHorizon() }, []string{"1", "2", "3", "4", "5"}},
+		{"at a time in a parent", func(s *stage) kinetrail.Position { return kinetrail.AtTime(s.stored("1").ArrivedAt) }, []string{"1", "2", "3", "4", "5"}},
+		{"at a time in a child", func(s *stage) kinetrail.Position { return kinetrail.AtTime(s.stored("3").ArrivedAt) }, []string{"3", "4", "5"}},
+		{"latest", func(*stage) kinetrail.Position { return kinetrail.Latest() }, []string{"4", "5"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			onStage(t, 1, func(s *stage) {
 				s.put("k", "1")
-				<-time.After(time.Second)
-				position := tt.start(time.Now())
-				s.put("k", "2")
 				s.reshard(2)
+				s.put("k", "2")
+				<-time.After(time.Second)
 				s.put("k", "3")
+				<-time.After(time.Second)
+				position := tt.start(s)
 				trigger, stop := s.start(s.function(succeed), batchSize(1), func(o *lambdatrigger.Options) { o.StartingPosition = position })
 				<-trigger.Ready()
 				s.put("k", "4")
@@ -142,6 +146,8 @@ func TestFailedCallsAreRepeated(t *testing.T) {
 		{"an iterator expires and no new one is to be had", "GetRecords nth=2 error=ExpiredIteratorException; GetShardIterator nth=2 error=InternalFailureException"},
 		{"a shard is throttled", "GetRecords nth=2 error=ProvisionedThroughputExceededException"},
 		{"the shards of a reshard cannot be listed", "ListShards nth=2 error=LimitExceededException"},
+		{"the list is older than the reshard", "ListShards nth=2 stale"},
+		{"a child has no iterator at first", "GetShardIterator nth=2 error=InternalFailureException"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

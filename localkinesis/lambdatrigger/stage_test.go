@@ -133,21 +133,21 @@ func number(name string, n int) []string {
 	return texts
 }
 
-// sequenceOf is the sequence number of the record with this data.
-func (s *stage) sequenceOf(text string) string {
+// stored is the record with this data, as the server has it.
+func (s *stage) stored(text string) localkinesis.Record {
 	s.Helper()
 	records, err := s.server.Records("orders", "")
 	if err != nil {
 		s.Fatal(err)
 	}
-	for _, r := range records {
-		if string(r.Data) == text {
-			return r.Number.String()
-		}
+	i := slices.IndexFunc(records, func(r localkinesis.Record) bool { return string(r.Data) == text })
+	if i < 0 {
+		s.Fatalf("there is no record %q", text)
 	}
-	s.Fatalf("there is no record %q", text)
-	return ""
+	return records[i]
 }
+
+func (s *stage) sequenceOf(text string) string { return s.stored(text).Number.String() }
 
 // failures is a partial batch response that names records by their data.
 func (s *stage) failures(texts ...string) events.KinesisEventResponse {

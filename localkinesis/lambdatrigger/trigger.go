@@ -86,7 +86,7 @@ func (t *Trigger) Ready() <-chan struct{} { return t.ready }
 // returned and no goroutine it started is still running.
 func (t *Trigger) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
-	r := &run{Trigger: t, ended: make(chan shardEnd)}
+	r := &run{Trigger: t, started: make(map[string]bool), finished: make(map[string]bool), ended: make(chan shardEnd)}
 	err := r.follow(ctx)
 	stop(err)
 	r.reading.Wait()
@@ -107,8 +107,9 @@ type run struct {
 
 // shardEnd says that a shard was delivered to its end, or why not.
 type shardEnd struct {
-	shardID string
-	err     error
+	shardID  string
+	children []types.ChildShard
+	err      error
 }
 
 // follow starts a reader for every shard whose parents are done, until there
@@ -134,19 +135,20 @@ func (r *run) follow(ctx context.Context) error {
 			}
 			r.running--
 			r.finished[end.shardID] = true
+			if shards, err = r.relist(ctx, end.children); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if shards, err = r.relist(ctx); err != nil {
-			return err
+		if position.IsLatest() {
+			position = kinetrail.TrimHorizon() // the children of what was latest
 		}
-		position = kinetrail.TrimHorizon()
 	}
 }
 
 // begin looks the stream up and decides about the shards that are closed.
 func (r *run) begin(ctx context.Context) ([]types.Shard, error) {
-	r.started, r.finished = make(map[string]bool), make(map[string]bool)
 	name, arn := r.stream.APINames()
 	summary, err := r.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: name, StreamARN: arn})
 	if err != nil {
@@ -184,7 +186,7 @@ func (r *run) start(ctx context.Context, shards []types.Shard, position kinetrai
 			continue
 		}
 		shard := r.newShard(id, position)
-		if err := shard.seek(ctx); err != nil {
+		if err := r.persist(ctx, "GetShardIterator", func() error { return shard.seek(ctx) }); err != nil {
 			return fmt.Errorf("lambdatrigger: read shard %s of stream %s: %w", id, r.stream, err)
 		}
 		r.started[id] = true
@@ -192,7 +194,7 @@ func (r *run) start(ctx context.Context, shards []types.Shard, position kinetrai
 		r.reading.Go(func() {
 			err := shard.deliverAll(ctx)
 			select {
-			case r.ended <- shardEnd{id, err}:
+			case r.ended <- shardEnd{id, shard.children, err}:
 			case <-ctx.Done():
 			}
 		})
@@ -222,12 +224,20 @@ func (r *run) list(ctx context.Context) ([]types.Shard, error) {
 	return shards, nil
 }
 
-// relist lists the shards when one has ended, as often as it takes: without its
-// children nobody would read on.
-func (r *run) relist(ctx context.Context) (shards []types.Shard, err error) {
-	err = r.persist(ctx, "list shards", func() error {
-		shards, err = r.list(ctx)
-		return err
+// relist lists the shards when one has ended, until its children are among them:
+// a list may be older than the end of the shard, and nobody else would find them.
+func (r *run) relist(ctx context.Context, children []types.ChildShard) (shards []types.Shard, err error) {
+	err = r.persist(ctx, "ListShards", func() (err error) {
+		if shards, err = r.list(ctx); err != nil {
+			return err
+		}
+		for _, child := range children {
+			id := aws.ToString(child.ShardId)
+			if !slices.ContainsFunc(shards, func(s types.Shard) bool { return aws.ToString(s.ShardId) == id }) {
+				return fmt.Errorf("shard %s is not listed yet", id)
+			}
+		}
+		return nil
 	})
 	return shards, err
 }
