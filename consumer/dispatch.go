@@ -3,6 +3,7 @@ package consumer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -235,8 +236,7 @@ func (t *tenure) attempt(r *kinetrail.Record, call func() error, deadLetter func
 			return context.Cause(t.ctx)
 		}
 		t.meter.handlerErrors.Add(1)
-		t.opts.Logger.WarnContext(t.ctx, "kinetrail: the handler failed",
-			t.attrs(slog.String("position", r.Position.String()), slog.Int("attempt", attempt), slog.Any("error", err))...)
+		t.logFailure(r, attempt, err)
 		if policy.MaxAttempts > 0 && attempt >= policy.MaxAttempts {
 			return t.giveUp(r, attempt, err, deadLetter, n)
 		}
@@ -244,6 +244,15 @@ func (t *tenure) attempt(r *kinetrail.Record, call func() error, deadLetter func
 			return err
 		}
 	}
+}
+
+func (t *tenure) logFailure(r *kinetrail.Record, attempt int, err error) {
+	attrs := t.attrs(slog.String("position", r.Position.String()), slog.Int("attempt", attempt), slog.Any("error", err))
+	var panicked *PanicError
+	if errors.As(err, &panicked) {
+		attrs = append(attrs, slog.String("stack", string(panicked.Stack)))
+	}
+	t.opts.Logger.WarnContext(t.ctx, "kinetrail: the handler failed", attrs...)
 }
 
 // giveUp does what the policy says about a record whose attempts are used up.

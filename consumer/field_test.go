@@ -197,6 +197,98 @@ func TestFieldTheChildOfAMergeWaitsForBothParents(t *testing.T) {
 	})
 }
 
+// grownApart is a stream whose shard 1 is split into 2 and 3 while it is unread,
+// after which 0 and 2 are merged into 4: when 0 ends, it names 4, and of 2 nobody
+// who listed the shards before knows.
+func grownApart(t *testing.T, stream *fakeStream) {
+	t.Helper()
+	stream.reshard(2, 1)
+	stream.reshard(1, 0, 2)
+	numbered(stream, 2, 2)
+	numbered(stream, 3, 2)
+	numbered(stream, 4, 2)
+}
+
+// checkGrownApart checks the order of what was read of it.
+func checkGrownApart(t *testing.T, data []string) {
+	t.Helper()
+	at := make(map[string]int)
+	for i, d := range data {
+		at[d] = i
+	}
+	if len(data) != 7 || at["s1-000"] > at["s2-000"] || at["s1-000"] > at["s3-000"] || at["s2-001"] > at["s4-000"] {
+		t.Errorf("read %v; want all 7 records, those of 4 after those of 2, those of 2 and 3 after those of 1", data)
+	}
+}
+
+func TestFieldTheChildOfAMergeWaitsForAParentThatNobodyHasSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(2), memlease.New()
+		numbered(stream, 1, 1)
+		open := make(chan struct{})
+		got := newSeen()
+		worker := start(t, stream, store, func(ctx context.Context, r kinetrail.Record) error {
+			if r.ShardID == shardID(1) {
+				<-open
+			}
+			return got.handle(ctx, r)
+		})
+		receive(t, worker.Ready())
+		time.Sleep(time.Second)
+		grownApart(t, stream)
+		time.Sleep(10 * time.Second)
+		if data := got.data(); len(data) != 0 {
+			t.Errorf("handled %v while shard 1 is unread; want nothing", data)
+		}
+		close(open)
+		got.await(t, 7)
+		worker.drain(t)
+		checkGrownApart(t, got.data())
+	})
+}
+
+func TestFieldAReadWaitsForAParentThatNobodyHasSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(2)
+		numbered(stream, 1, 1)
+		hold, lists := true, 0
+		var mu sync.Mutex
+		stream.failWith(func(op, shard string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if op == "ListShards" {
+				lists++
+			}
+			if hold && (shard == shardID(1) || op == "ListShards" && lists > 1) {
+				return errors.New("connection reset by peer")
+			}
+			return nil
+		})
+		go func() {
+			time.Sleep(10 * time.Second)
+			grownApart(t, stream)
+			time.Sleep(30 * time.Second)
+			mu.Lock()
+			defer mu.Unlock()
+			hold = false
+		}()
+		var data []string
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		for r, err := range consumer.Read(ctx, stream, "orders", quiet) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if data = append(data, string(r.Data)); len(data) == 7 {
+				break
+			}
+		}
+		checkGrownApart(t, data)
+	})
+}
+
 func TestFieldClosedShardsAreReadAfterARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

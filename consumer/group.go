@@ -14,6 +14,7 @@ import (
 	"github.com/kinetrail/kinetrail/internal/tracing"
 	"github.com/kinetrail/kinetrail/lease"
 	"github.com/kinetrail/kinetrail/metrics"
+	"github.com/kinetrail/kinetrail/shardmap"
 )
 
 // group is one worker's part in a group while Run runs. Its goroutines:
@@ -46,6 +47,7 @@ type group struct {
 	cancel   context.CancelCauseFunc
 	draining <-chan struct{}
 	waked    chan struct{}
+	outdated chan struct{} // the shard list is too old
 	ready    func()
 	scanned  func() // the first scan is over
 
@@ -72,7 +74,7 @@ func newGroup(ctx context.Context, c *Consumer, deliver deliver, inFlight int) *
 		api: c.api, store: c.store, opts: &c.opts, worker: c.worker, names: c.streams,
 		deliver: deliver, inFlight: inFlight,
 		buffered: &budget{max: c.opts.MaxBufferedBytes},
-		draining: c.draining, waked: make(chan struct{}, 1), ready: sync.OnceFunc(func() { close(c.ready) }),
+		draining: c.draining, waked: make(chan struct{}, 1), outdated: make(chan struct{}, 1), ready: sync.OnceFunc(func() { close(c.ready) }),
 		observer: lease.NewObserver(c.opts.LeaseDuration), asked: make(map[string]time.Time),
 		tenures: make(map[string]*tenure), left: make(map[string]time.Time), only: make(map[string]bool), opening: 1,
 	}
@@ -193,8 +195,9 @@ func (g *group) addStream(s *stream) {
 	g.streams = append(g.streams, s)
 }
 
-// firstSync repeats the first look at the shards and the leases for as long as
-// what fails may heal.
+// firstSync takes the first look at the shards and the leases. A stream that
+// cannot be listed ends Run, since the SDK has repeated the call; what fails in
+// the store is repeated.
 func (g *group) firstSync() error {
 	for _, s := range g.streams {
 		for failures := 1; ; failures++ {
@@ -202,7 +205,7 @@ func (g *group) firstSync() error {
 			if err == nil {
 				break
 			}
-			if g.ctx.Err() != nil || s.listed() == nil && isCallersFault(err) {
+			if g.ctx.Err() != nil || s.listed() == nil {
 				return g.orCause(err)
 			}
 			g.opts.Logger.WarnContext(g.ctx, "kinetrail: the group could not be joined yet", slog.String("stream", s.name.Name()), slog.Any("error", err))
@@ -247,9 +250,19 @@ func tables(rows []lease.Lease) map[string]table {
 }
 
 // wake makes the next scan come at once.
-func (g *group) wake() {
+func (g *group) wake() { signal(g.waked) }
+
+// askForList makes the next listing come soon when the last one is older than
+// the shard of l.
+func (g *group) askForList(l lease.Lease, shards *shardmap.Map) {
+	if _, current := shards.Shard(l.ShardID); !current {
+		signal(g.outdated)
+	}
+}
+
+func signal(c chan<- struct{}) {
 	select {
-	case g.waked <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -327,7 +340,11 @@ func (g *group) candidates(rows []lease.Lease, now time.Time) []candidate {
 	for _, s := range g.streams {
 		shards := s.listed()
 		for _, l := range byStream[s.id] {
-			if l.Finished() || len(g.only) > 0 && !g.only[l.ShardID] || g.wasLeft(l.Key, now) || !ready(l, byStream[s.id], shards, g.only) {
+			if l.Finished() || len(g.only) > 0 && !g.only[l.ShardID] || g.wasLeft(l.Key, now) {
+				continue
+			}
+			if !ready(l, byStream[s.id], shards, g.only) {
+				g.askForList(l, shards)
 				continue
 			}
 			mine := l.Owner == g.worker
@@ -387,44 +404,58 @@ func (g *group) mine(rows []lease.Lease, now time.Time) []lease.Lease {
 
 // takeAll takes leases and begins to read their shards.
 func (g *group) takeAll(ctx context.Context, leases []lease.Lease) {
-	each(leases, func(l lease.Lease) {
+	err := each(leases, func(l lease.Lease) error {
 		s := g.stream(l.Stream)
 		if s == nil || g.tenure(l.Key) != nil {
-			return
+			return nil
 		}
 		held, err := lease.Take(ctx, s.store, l, g.worker, g.opts.LeaseDuration)
-		switch {
-		case err == nil:
-			s.meter.leasesTaken.Add(1)
-			g.start(s, held)
-		case !errors.Is(err, lease.ErrConflict) && ctx.Err() == nil:
-			g.opts.Logger.WarnContext(ctx, "kinetrail: a lease could not be taken", slog.String("shard", l.ShardID), slog.Any("error", err))
+		if err != nil {
+			return unlessConflict(err)
 		}
+		s.meter.leasesTaken.Add(1)
+		g.start(s, held)
+		return nil
 	})
+	if err != nil && ctx.Err() == nil {
+		g.opts.Logger.WarnContext(ctx, "kinetrail: leases could not be taken", slog.Any("error", err))
+	}
+}
+
+// unlessConflict leaves out that another worker was quicker.
+func unlessConflict(err error) error {
+	if errors.Is(err, lease.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 // requestAll asks the owners of leases to hand them over.
 func (g *group) requestAll(ctx context.Context, leases []lease.Lease) {
-	each(leases, func(l lease.Lease) {
+	err := each(leases, func(l lease.Lease) error {
 		_, err := g.store.Request(ctx, l, g.worker)
-		if err != nil && !errors.Is(err, lease.ErrConflict) && ctx.Err() == nil {
-			g.opts.Logger.WarnContext(ctx, "kinetrail: a lease could not be asked for", slog.String("shard", l.ShardID), slog.Any("error", err))
-		}
+		return unlessConflict(err)
 	})
+	if err != nil && ctx.Err() == nil {
+		g.opts.Logger.WarnContext(ctx, "kinetrail: leases could not be asked for", slog.Any("error", err))
+	}
 }
 
-// each calls f for all leases, several at the same time, and waits.
-func each[T any](items []T, f func(T)) {
+// each calls f for all items, several at the same time, waits, and joins the
+// errors.
+func each[T any](items []T, f func(T) error) error {
 	var calls sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
-	for _, item := range items {
+	errs := make([]error, len(items))
+	for i, item := range items {
 		slots <- struct{}{}
 		calls.Go(func() {
 			defer func() { <-slots }()
-			f(item)
+			errs[i] = f(item)
 		})
 	}
 	calls.Wait()
+	return errors.Join(errs...)
 }
 
 // start begins the tenure of a lease that was just taken.
@@ -502,9 +533,12 @@ func (g *group) stream(id string) *stream {
 
 // reading finds the tenure a record came from.
 func (g *group) reading(name kinetrail.Stream, shardID string) *tenure {
-	for _, t := range g.all() {
-		if t.shardID == shardID && t.stream.name == name {
-			return t
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	for _, s := range g.streams {
+		if s.name == name {
+			return g.tenures[s.key(shardID)]
 		}
 	}
 	return nil

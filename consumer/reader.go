@@ -58,6 +58,7 @@ type reader struct {
 
 	shards map[string]*readShard
 	active int
+	unsure bool // there may be shards older than those known that are not known
 }
 
 // readShard is what a reader knows of one shard.
@@ -132,6 +133,8 @@ func (rd *reader) read(ctx context.Context, yield func(kinetrail.Record, error) 
 	if err := rd.begin(ctx); err != nil {
 		return orCause(ctx, err)
 	}
+	again := time.NewTimer(rd.untilRelist())
+	defer again.Stop()
 	for {
 		if rd.active == 0 {
 			if done, err := rd.idle(ctx); done || err != nil {
@@ -139,9 +142,18 @@ func (rd *reader) read(ctx context.Context, yield func(kinetrail.Record, error) 
 			}
 		}
 		select {
+		case <-again.C:
+			if err := rd.relist(ctx); err != nil {
+				return orCause(ctx, err)
+			}
+			again.Reset(rd.untilRelist())
 		case f := <-rd.fetched:
+			wasSure := !rd.unsure
 			if err := rd.take(ctx, f, yield); err != nil {
 				return orCause(ctx, err)
+			}
+			if wasSure && rd.unsure {
+				again.Reset(rd.untilRelist())
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -206,8 +218,7 @@ func (rd *reader) add(shard shardmap.Shard, from kinetrail.Position) *readShard 
 	return s
 }
 
-// startReady starts every shard whose parents are done. A parent that is not
-// known was removed by retention, or is not to be read.
+// startReady starts every shard whose parents are done.
 func (rd *reader) startReady(ctx context.Context) {
 	for _, s := range rd.shards {
 		if s.state != readWaiting || !rd.parentsDone(s) {
@@ -221,11 +232,14 @@ func (rd *reader) startReady(ctx context.Context) {
 
 func (rd *reader) parentsDone(s *readShard) bool {
 	for _, id := range s.Parents() {
-		if parent := rd.shards[id]; parent != nil && parent.state != readDone {
+		parent := rd.shards[id]
+		switch {
+		case len(rd.only) > 0 && !rd.only[id]:
+		case parent == nil && rd.unsure, parent != nil && parent.state != readDone:
 			return false
 		}
 	}
-	return true
+	return true // or removed by retention
 }
 
 // fetch puts the pages of one shard on their way to the loop.
@@ -275,8 +289,11 @@ func (rd *reader) take(ctx context.Context, f fetchedPage, yield func(kinetrail.
 	}
 	f.shard.state = readDone
 	f.shard.meter.forget()
-	if err := rd.follow(ctx, f.page); err != nil {
+	if err := rd.follow(f.page); err != nil {
 		return err
+	}
+	if rd.unsure {
+		return rd.relist(ctx)
 	}
 	rd.startReady(ctx)
 	return nil
@@ -311,9 +328,10 @@ func (rd *reader) yieldPage(ctx context.Context, m *shardMeter, pg *page, yield 
 	return nil
 }
 
-// follow makes the children known that came out of a shard which has ended. They
-// begin at TrimHorizon. A last page that names none leaves the shard list.
-func (rd *reader) follow(ctx context.Context, last *page) error {
+// follow makes the children known that came out of a shard which has ended. When
+// the last page named none, or one with a parent that is not known, there are
+// older shards to be found in the list first.
+func (rd *reader) follow(last *page) error {
 	if len(rd.only) > 0 {
 		return nil
 	}
@@ -321,19 +339,51 @@ func (rd *reader) follow(ctx context.Context, last *page) error {
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", rd.stream.Name(), err)
 	}
-	if len(children) == 0 {
-		list, err := rd.list(ctx)
-		if err != nil {
-			return err
-		}
-		children = list.Shards()
-	}
+	rd.addChildren(children)
+	rd.unsure = rd.unsure || len(children) == 0
 	for _, child := range children {
-		if rd.add(child, kinetrail.TrimHorizon()) != nil && opensReshard(child, children) {
-			rd.meter.resharding.Add(1)
+		for _, parent := range child.Parents() {
+			rd.unsure = rd.unsure || rd.shards[parent] == nil
 		}
 	}
 	return nil
+}
+
+// addChildren makes shards known that came out of a reshard. They begin at
+// TrimHorizon.
+func (rd *reader) addChildren(shards []shardmap.Shard) {
+	for _, shard := range shards {
+		if rd.add(shard, kinetrail.TrimHorizon()) != nil && opensReshard(shard, shards) {
+			rd.meter.resharding.Add(1)
+		}
+	}
+}
+
+// relist makes all shards known that the service lists, and starts those that are
+// due. What fails and may heal is left to the next time.
+func (rd *reader) relist(ctx context.Context) error {
+	list, err := rd.list(ctx)
+	if err != nil {
+		if isCallersFault(err) || ctx.Err() != nil {
+			return err
+		}
+		rd.opts.Logger.WarnContext(ctx, "kinetrail: the shard list could not be read", slog.String("stream", rd.stream.Name()), slog.Any("error", err))
+		return nil
+	}
+	if len(rd.only) == 0 {
+		rd.addChildren(list.Shards())
+	}
+	rd.unsure = false
+	rd.startReady(ctx)
+	return nil
+}
+
+// untilRelist is how long the last list may be relied on.
+func (rd *reader) untilRelist() time.Duration {
+	if rd.unsure {
+		return min(soon, rd.opts.ShardSyncInterval)
+	}
+	return rd.opts.ShardSyncInterval
 }
 
 // idle decides what follows when no shard is being read: the end of the loop, or
@@ -345,9 +395,5 @@ func (rd *reader) idle(ctx context.Context) (done bool, err error) {
 	if err := sleep(ctx, rd.opts.MaxPollInterval); err != nil {
 		return false, err
 	}
-	if err := rd.follow(ctx, &page{}); err != nil {
-		return false, err
-	}
-	rd.startReady(ctx)
-	return false, nil
+	return false, rd.relist(ctx)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/kinetrail/kinetrail/lease"
@@ -16,24 +15,28 @@ import (
 func (g *group) renewLoop(ctx context.Context) {
 	interval := g.opts.LeaseDuration / 3
 	for sleep(ctx, interval) == nil && ctx.Err() == nil {
-		each(g.all(), func(t *tenure) { t.renew(ctx, interval) })
+		if err := each(g.all(), func(t *tenure) error { return t.renew(ctx, interval) }); err != nil {
+			g.opts.Logger.WarnContext(ctx, "kinetrail: leases could not be renewed", slog.Any("error", err))
+		}
 	}
 }
 
 // renew keeps one lease. A lease that was written to a moment ago, by a
 // checkpoint, needs no renewal.
-func (t *tenure) renew(ctx context.Context, interval time.Duration) {
+func (t *tenure) renew(ctx context.Context, interval time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, interval)
 	defer cancel()
 	err := t.held.Renew(ctx, interval/2)
 	switch {
 	case errors.Is(err, lease.ErrLost):
 		t.lose(err)
+		return nil
 	case err != nil:
-		t.opts.Logger.WarnContext(ctx, "kinetrail: a lease could not be renewed", t.attrs(slog.Any("error", err))...)
+		return err
 	case t.held.Lease().Successor != "":
 		t.handOver()
 	}
+	return nil
 }
 
 // watchLoop cancels the handlers of every lease that runs out, at that moment:
@@ -98,28 +101,17 @@ func (g *group) checkpointLoop(ctx context.Context) {
 		return
 	}
 	for sleep(ctx, g.opts.CheckpointInterval) == nil && ctx.Err() == nil {
-		each(g.all(), func(t *tenure) {
-			ctx, cancel := context.WithTimeout(ctx, g.opts.LeaseDuration)
-			defer cancel()
-			if err := t.checkpoint(ctx); err != nil && ctx.Err() == nil {
-				g.opts.Logger.WarnContext(ctx, "kinetrail: a checkpoint could not be written", t.attrs(slog.Any("error", err))...)
-			}
-		})
+		within, cancel := context.WithTimeout(ctx, g.opts.LeaseDuration)
+		if err := g.checkpoint(within); err != nil && ctx.Err() == nil {
+			g.opts.Logger.WarnContext(ctx, "kinetrail: checkpoints could not be written", slog.Any("error", err))
+		}
+		cancel()
 	}
 }
 
 // checkpoint writes all positions that have moved.
 func (g *group) checkpoint(ctx context.Context) error {
-	var mu sync.Mutex
-	var errs []error
-	each(g.all(), func(t *tenure) {
-		if err := t.checkpoint(ctx); err != nil {
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
-		}
-	})
-	return errors.Join(errs...)
+	return each(g.all(), func(t *tenure) error { return t.checkpoint(ctx) })
 }
 
 // checkpoint writes the place up to which everything is done.

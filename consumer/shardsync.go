@@ -118,9 +118,10 @@ type table map[string]lease.Lease
 func progressed(l lease.Lease) bool { return l.Checkpoint.IsRecord() || l.Finished() }
 
 // ready reports whether the shard of l may be read: every parent is finished, or
-// neither leased nor listed any more because retention has passed. A parent that
-// is listed and has no lease yet is unread, not finished. With only, parents
-// outside the named shards are somebody else's business.
+// retention has removed it. A parent without a lease was removed only when it is
+// missing in a list that has the child, which is younger: else the parent is
+// unread, not finished. With only, parents outside the named shards are somebody
+// else's business.
 func ready(l lease.Lease, leases table, shards *shardmap.Map, only map[string]bool) bool {
 	return len(waitingFor(l, leases, shards, only)) == 0
 }
@@ -131,8 +132,9 @@ func waitingFor(l lease.Lease, leases table, shards *shardmap.Map, only map[stri
 		return nil
 	}
 	parents := l.Parents
-	if listed, ok := shards.Shard(l.ShardID); ok && len(parents) == 0 {
-		parents = listed.Parents()
+	self, current := shards.Shard(l.ShardID)
+	if current && len(parents) == 0 {
+		parents = self.Parents()
 	}
 	var waiting []string
 	for _, parent := range parents {
@@ -141,7 +143,7 @@ func waitingFor(l lease.Lease, leases table, shards *shardmap.Map, only map[stri
 		}
 		row, leased := leases[parent]
 		_, listed := shards.Shard(parent)
-		if leased && !row.Finished() || !leased && listed {
+		if leased && !row.Finished() || !leased && (listed || !current) {
 			waiting = append(waiting, parent)
 		}
 	}
@@ -176,12 +178,36 @@ func missing(leases table, shards *shardmap.Map, only map[string]bool, from, sta
 		}
 		l := newLease(shard)
 		l.Checkpoint, l.Start = from, begun
-		if begun.IsZero() || slices.ContainsFunc(shard.Parents(), func(p string) bool { return progressed(leases[p]) }) {
+		if begun.IsZero() || hasReadParent(shard, leases) {
 			l.Checkpoint, l.Start = kinetrail.TrimHorizon(), kinetrail.Position{}
 		}
 		create = append(create, l)
 	}
 	return create
+}
+
+// hasReadParent reports whether a parent of the shard was read from.
+func hasReadParent(shard shardmap.Shard, leases table) bool {
+	return slices.ContainsFunc(shard.Parents(), func(parent string) bool { return progressed(leases[parent]) })
+}
+
+// generations cuts leases, ancestors first, into runs without a parent and its
+// child: each can be created at once.
+func generations(leases []lease.Lease) [][]lease.Lease {
+	var runs [][]lease.Lease
+	first, inRun := 0, make(map[string]bool)
+	for i, l := range leases {
+		if slices.ContainsFunc(l.Parents, func(parent string) bool { return inRun[parent] }) {
+			runs = append(runs, leases[first:i])
+			first = i
+			clear(inRun)
+		}
+		inRun[l.ShardID] = true
+	}
+	if first < len(leases) {
+		runs = append(runs, leases[first:])
+	}
+	return runs
 }
 
 // wasFinished reports whether a listed shard without a lease was read to its
@@ -255,6 +281,10 @@ func newLease(shard shardmap.Shard) lease.Lease {
 	}
 }
 
+// soon is how long a shard list that is known to be too old is waited with, so
+// that many new shards cost one call.
+const soon = time.Second
+
 // opensReshard reports whether shard is the one of the shards that came out of a
 // split or merge under which it is counted: each reshard once.
 func opensReshard(shard shardmap.Shard, siblings []shardmap.Shard) bool {
@@ -276,20 +306,25 @@ func (g *group) sync(ctx context.Context, s *stream) error {
 	if err != nil {
 		return err
 	}
+	before := s.listed()
 	s.setShards(list.Map)
 	leases, err := g.list(ctx)
 	if err != nil {
 		return err
 	}
 	rows := leases[s.id]
-	established := len(rows) > 0
-	for _, l := range missing(rows, list.Map, g.only, g.opts.From, resolve(g.opts.From, list.at)) {
-		created, err := g.create(ctx, s, l)
+	for _, generation := range generations(missing(rows, list.Map, g.only, g.opts.From, resolve(g.opts.From, list.at))) {
+		err := each(generation, func(l lease.Lease) error {
+			created, err := g.create(ctx, s, l)
+			shard, _ := list.Shard(l.ShardID)
+			isNew := before != nil || hasReadParent(shard, rows) // and not merely new to a group that is being set up
+			if created && isNew && opensReshard(shard, list.Shards()) {
+				s.meter.resharding.Add(1)
+			}
+			return err
+		})
 		if err != nil {
 			return err
-		}
-		if shard, _ := list.Shard(l.ShardID); created && established && opensReshard(shard, list.Shards()) {
-			s.meter.resharding.Add(1)
 		}
 	}
 	for _, l := range outdated(rows, list.Map) {
@@ -367,10 +402,21 @@ func (g *group) createChildren(ctx context.Context, t *tenure) ([]string, error)
 	return ids, nil
 }
 
-// syncLoop lists the shards of every stream from time to time.
+// syncLoop lists the shards of every stream from time to time, and soon after a
+// scan has met a shard that the last list did not have.
 func (g *group) syncLoop(ctx context.Context) {
 	for {
-		if sleep(ctx, backoff(1, g.opts.ShardSyncInterval, g.opts.ShardSyncInterval)) != nil {
+		timer := time.NewTimer(backoff(1, g.opts.ShardSyncInterval, g.opts.ShardSyncInterval))
+		select {
+		case <-timer.C:
+		case <-g.outdated:
+			if sleep(ctx, min(soon, g.opts.ShardSyncInterval)) != nil {
+				return
+			}
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
 			return
 		}
 		for _, s := range g.streams {

@@ -63,6 +63,7 @@ func TestReadyMeansThatEveryParentIsFinishedOrGone(t *testing.T) {
 		{"parent listed without a lease is unread", map[string]kinetrail.Position{"a": trim}, nil, nil, "a", []string{"p"}},
 		{"parent gone with retention", map[string]kinetrail.Position{"a": trim}, []string{"p"}, nil, "a", nil},
 		{"parent gone from the list, but its lease is unfinished", map[string]kinetrail.Position{"p": record, "a": trim}, []string{"p"}, nil, "a", []string{"p"}},
+		{"parent neither leased nor listed, by a list older than the child", map[string]kinetrail.Position{"a": end, "m": trim}, []string{"b", "m"}, nil, "m", []string{"b"}},
 		{"one of two parents open", map[string]kinetrail.Position{"a": end, "b": record, "m": trim}, nil, nil, "m", []string{"b"}},
 		{"neither of two parents done", map[string]kinetrail.Position{"m": trim}, nil, nil, "m", []string{"a", "b"}},
 		{"both parents done", map[string]kinetrail.Position{"a": end, "b": end, "m": trim}, nil, nil, "m", nil},
@@ -152,6 +153,21 @@ func TestMissingLeases(t *testing.T) {
 				t.Errorf("creates %v; want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestLeasesAreCreatedAGenerationAtATime(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, run := range generations(missing(nil, lineage(t), nil, kinetrail.TrimHorizon(), kinetrail.Position{})) {
+		ids := ""
+		for _, l := range run {
+			ids += l.ShardID
+		}
+		got = append(got, ids)
+	}
+	if want := []string{"p", "ab", "m"}; !slices.Equal(got, want) {
+		t.Errorf("created together %v; want %v", got, want)
 	}
 }
 
