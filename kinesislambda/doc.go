@@ -12,7 +12,8 @@
 //	WrapResponse  func(ctx, E) (R, error)                events.KinesisEvent or events.KinesisTimeWindowEvent
 //
 // KPL containers are taken apart: the handler sees user records with the
-// partition keys their producer gave them. A batch of one user record continues
+// partition keys their producer gave them. Lambda does not say how far behind
+// the tip of its shard a record was read, so Record.Behind stays zero. A batch of one user record continues
 // its trace, and links to the span of the invocation if ctx has one. A batch of
 // several has no parent among them: one span links to every record's context,
 // and each record has a ctx of its own.

@@ -90,6 +90,15 @@ func TestOneRecordContinuesItsTraceAndLinksToTheInvocation(t *testing.T) {
 	if links := span.Links(); len(links) != 1 || links[0].SpanContext.SpanID() != invocation.SpanContext().SpanID() {
 		t.Errorf("the span links to %v, want the invocation's span %s", links, invocation.SpanContext().SpanID())
 	}
+	for key, want := range map[attribute.Key]string{
+		"messaging.destination.name":         "orders",
+		"messaging.destination.partition.id": shardID,
+		"messaging.message.id":               "1",
+	} {
+		if got := attributeOf(span.Attributes(), key); got != want {
+			t.Errorf("%s = %q, want %q", key, got, want)
+		}
+	}
 	if !seen.Equal(span.SpanContext()) {
 		t.Errorf("the handler's ctx has span %v, want the process span %v", seen, span.SpanContext())
 	}
