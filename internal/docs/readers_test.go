@@ -62,11 +62,11 @@ func TestTheReadersOnTheTracingPageReadEveryVector(t *testing.T) {
 	}
 }
 
-func TestTheRequiredLanguagesAreThoseWithAReader(t *testing.T) {
+func TestTheRequiredLanguagesAreThoseThatAreRun(t *testing.T) {
 	t.Parallel()
 	for _, name := range required() {
-		if !slices.ContainsFunc(languages, func(l language) bool { return l.name == name }) {
-			t.Errorf("%s names %q, which the page has no reader for", require, name)
+		if name != "sh" && !slices.ContainsFunc(languages, func(l language) bool { return l.name == name }) {
+			t.Errorf("%s names %q, which nothing is run by", require, name)
 		}
 	}
 }
