@@ -1,6 +1,7 @@
 package localkinesis
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/kinetrail/kinetrail/localkinesis/state"
@@ -114,6 +115,13 @@ type channelDescription struct {
 	ChannelStatus            string
 	ChannelCreationTimestamp time.Time
 	channelSettings
+}
+
+// readChannelSettings reads the JSON of channelSettings.
+func readChannelSettings(document []byte) (any, error) {
+	var settings channelSettings
+	err := json.Unmarshal(document, &settings)
+	return settings, err
 }
 
 func describeOneChannel(ch *state.Channel) *channelOutput {

@@ -9,6 +9,5 @@ var deleteChannel = define("DeleteChannel", func(c *call, in *deleteChannelInput
 	if err != nil {
 		return nil, err
 	}
-	ch.Delete()
-	return nil, nil
+	return nil, ch.Delete()
 })

@@ -12,6 +12,5 @@ var deleteResourcePolicy = define("DeleteResourcePolicy", func(c *call, in *dele
 	if r.Policy() == "" {
 		return nil, noPolicy(*in.ResourceARN)
 	}
-	r.SetPolicy("")
-	return nil, nil
+	return nil, r.SetPolicy("")
 })

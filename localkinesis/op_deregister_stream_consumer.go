@@ -9,6 +9,5 @@ var deregisterStreamConsumer = define("DeregisterStreamConsumer", func(c *call, 
 	if err != nil {
 		return nil, err
 	}
-	found.Deregister()
-	return nil, nil
+	return nil, found.Deregister()
 })

@@ -36,7 +36,10 @@ func (c *call) monitor(in *monitoringInput, add, remove []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, after := stream.ChangeMetrics(add, remove)
+	before, after, err := stream.ChangeMetrics(add, remove)
+	if err != nil {
+		return nil, err
+	}
 	return &monitoringOutput{
 		StreamName:               stream.Name,
 		CurrentShardLevelMetrics: append([]string{}, before...),

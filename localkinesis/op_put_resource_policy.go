@@ -21,6 +21,5 @@ var putResourcePolicy = define("PutResourcePolicy", func(c *call, in *putResourc
 	if json.Unmarshal([]byte(*in.Policy), &document) != nil || document == nil {
 		return nil, wire.Refuse(state.InvalidArgument, "The policy of %s is no JSON document.", *in.ResourceARN)
 	}
-	r.SetPolicy(*in.Policy)
-	return nil, nil
+	return nil, r.SetPolicy(*in.Policy)
 })

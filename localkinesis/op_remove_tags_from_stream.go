@@ -10,6 +10,5 @@ var removeTagsFromStream = define("RemoveTagsFromStream", func(c *call, in *remo
 	if err != nil {
 		return nil, err
 	}
-	stream.RemoveTags(in.TagKeys)
-	return nil, nil
+	return nil, stream.RemoveTags(in.TagKeys)
 })

@@ -10,6 +10,5 @@ var untagResource = define("UntagResource", func(c *call, in *untagResourceInput
 	if err != nil {
 		return nil, err
 	}
-	r.RemoveTags(in.TagKeys)
-	return nil, nil
+	return nil, r.RemoveTags(in.TagKeys)
 })

@@ -10,5 +10,9 @@ type billingCommitmentInput struct {
 
 var updateAccountSettings = define("UpdateAccountSettings", func(c *call, in *updateAccountSettingsInput) (any, error) {
 	enable := *in.MinimumThroughputBillingCommitment.Status == "ENABLED"
-	return c.accountSettings(c.region.Commit(enable)), nil
+	commitment, err := c.region.Commit(enable)
+	if err != nil {
+		return nil, err
+	}
+	return c.accountSettings(commitment), nil
 })

@@ -31,7 +31,8 @@ type Options struct {
 	Secrets map[string]string
 
 	// Streams are the streams every region begins with, and their number of
-	// shards. The default is none.
+	// shards. One that the Store has already stays as it is. The default is
+	// none.
 	Streams map[string]int
 
 	// ShardLimit is how many open shards a region may have. The default is
@@ -57,6 +58,11 @@ type Options struct {
 	// CREATING, DELETING or UPDATING, by the server's clock. Zero, the default,
 	// makes the change at once.
 	CreateDelay, DeleteDelay, UpdateDelay time.Duration
+
+	// Store keeps everything beyond the process: diskstore.Open opens one in a
+	// directory. The server closes it, also when New fails. Nil, the default,
+	// keeps everything in memory.
+	Store state.Store
 }
 
 func defaults() Options {

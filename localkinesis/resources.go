@@ -14,9 +14,9 @@ import (
 type resource interface {
 	Tags() map[string]string
 	AddTags(tags map[string]string) error
-	RemoveTags(keys []string)
+	RemoveTags(keys []string) error
 	Policy() string
-	SetPolicy(policy string)
+	SetPolicy(policy string) error
 }
 
 // resourceRef names a stream, a consumer or a channel by its ARN.

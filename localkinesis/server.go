@@ -27,12 +27,12 @@ type TB interface {
 }
 
 // Server is a Kinesis server. It is an http.Handler, may be used by several
-// goroutines at once, and holds everything in memory.
+// goroutines at once, and holds everything in memory unless it has a store.
 type Server struct {
 	options Options
 	clock   *Clock
 	account *state.Account
-	sealer  *state.Sealer
+	sealer  *state.Sealer // of the account
 	calls   callLog
 	faults  fault.Set
 	rates   rates
@@ -71,19 +71,19 @@ func New(opts ...func(*Options)) (*Server, error) {
 	for _, opt := range opts {
 		opt(&options)
 	}
+	s, err := newServer(options)
+	if err != nil && options.Store != nil {
+		err = errors.Join(err, options.Store.Close())
+	}
+	return s, err
+}
+
+func newServer(options Options) (*Server, error) {
 	if err := options.check(); err != nil {
 		return nil, err
 	}
-	sealer, err := state.NewSealer()
-	if err != nil {
-		return nil, fmt.Errorf("localkinesis: make a key: %w", err)
-	}
-	s := &Server{
-		options: options,
-		clock:   &Clock{},
-		sealer:  sealer,
-	}
-	s.account = state.NewAccount(state.Config{
+	s := &Server{options: options, clock: &Clock{}}
+	account, err := state.NewAccount(state.Config{
 		Clock:       s.clock,
 		ID:          options.Account,
 		ShardLimit:  options.ShardLimit,
@@ -91,13 +91,57 @@ func New(opts ...func(*Options)) (*Server, error) {
 		CreateDelay: options.CreateDelay,
 		DeleteDelay: options.DeleteDelay,
 		UpdateDelay: options.UpdateDelay,
+
+		Store:           options.Store,
+		ChannelSettings: readChannelSettings,
 	})
+	if err != nil {
+		return nil, fmt.Errorf("localkinesis: %w", err)
+	}
+	s.account, s.sealer = account, account.Sealer()
 	s.calls.keep(options.KeepCalls)
-	s.ctx, s.stop = context.WithCancel(context.Background())
-	if _, err := s.region(options.Region); err != nil {
+	if err := s.createFirstStreams(); err != nil {
 		return nil, fmt.Errorf("localkinesis: create the first streams: %w", err)
 	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	if options.Store != nil {
+		s.serving.Go(s.trim)
+	}
 	return s, nil
+}
+
+// createFirstStreams makes the streams that Options.Region and the regions of
+// the store begin with.
+func (s *Server) createFirstStreams() error {
+	kept := s.account.Regions()
+	if _, err := s.region(s.options.Region); err != nil {
+		return err
+	}
+	for _, r := range kept {
+		if err := s.createStreams(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trimEvery is how often the space of expired records is given up, by the
+// server's clock.
+const trimEvery = time.Minute
+
+// trim gives up space until the server closes. What cannot be given up now may
+// be the next time.
+func (s *Server) trim() {
+	for {
+		alarm := s.clock.Alarm(trimEvery)
+		select {
+		case <-alarm.C:
+			_ = s.account.Trim()
+		case <-s.ctx.Done():
+			alarm.Stop()
+			return
+		}
+	}
 }
 
 // region returns a region, with its first streams when it is used for the
@@ -107,12 +151,20 @@ func (s *Server) region(name string) (*state.Region, error) {
 	if !first {
 		return r, nil
 	}
+	return r, s.createStreams(r)
+}
+
+// createStreams makes those of Options.Streams that the region does not have.
+func (s *Server) createStreams(r *state.Region) error {
 	for stream, shards := range s.options.Streams {
+		if _, err := r.Stream(stream); err == nil {
+			continue
+		}
 		if err := r.CreateStream(state.CreateStream{Name: stream, Shards: shards}); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // Clock is the server's clock. It runs with the machine's until it is moved.
@@ -218,6 +270,9 @@ func (s *Server) Close() error {
 	s.serving.Wait()
 	for _, t := range transports {
 		t.CloseIdleConnections()
+	}
+	if s.options.Store != nil {
+		err = errors.Join(err, s.options.Store.Close())
 	}
 	return err
 }

@@ -21,20 +21,36 @@ type Config struct {
 	// The time a state change takes: the stream is CREATING, DELETING or
 	// UPDATING meanwhile. Zero changes at once.
 	CreateDelay, DeleteDelay, UpdateDelay time.Duration
+
+	// Store keeps the account beyond the process; nil keeps nothing.
+	Store Store
+
+	// ChannelSettings reads the JSON of what CreateChannel was given as
+	// settings. It is needed with a Store.
+	ChannelSettings func(document []byte) (any, error)
 }
 
 // Account is everything one AWS account has on this server.
 type Account struct {
 	Config
 
+	sealer *Sealer
+
 	mu      sync.RWMutex
 	regions map[string]*Region
 }
 
-// NewAccount makes an account without streams.
-func NewAccount(config Config) *Account {
-	return &Account{Config: config, regions: make(map[string]*Region)}
+// NewAccount makes an account with what its store keeps, or without streams.
+func NewAccount(config Config) (*Account, error) {
+	a := &Account{Config: config, regions: make(map[string]*Region)}
+	if err := a.restore(); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
+
+// Sealer makes the opaque texts the account hands out.
+func (a *Account) Sealer() *Sealer { return a.sealer }
 
 // Region returns the account's part in a region and whether it was used for
 // the first time.
@@ -51,10 +67,13 @@ func (a *Account) Region(name string) (region *Region, first bool) {
 		return region, false
 	}
 	// The name may lie in a buffer that is used again.
-	name = strings.Clone(name)
-	region = &Region{account: a, Name: name, streams: make(map[string]*Stream), channels: make(map[string]*Channel)}
-	a.regions[name] = region
+	region = newRegion(a, strings.Clone(name))
+	a.regions[region.Name] = region
 	return region, true
+}
+
+func newRegion(a *Account, name string) *Region {
+	return &Region{account: a, Name: name, streams: make(map[string]*Stream), channels: make(map[string]*Channel)}
 }
 
 // Regions returns every region that was used, sorted by name.
@@ -115,8 +134,12 @@ func (r *Region) CreateStream(c CreateStream) error {
 	now := r.account.Clock.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s := r.streams[c.Name]; s != nil && !s.settle(now) {
-		return refuse(ResourceInUse, "Stream %s under account %s already exists.", c.Name, r.account.ID)
+	if s := r.streams[c.Name]; s != nil {
+		if gone, err := s.settle(now); err != nil {
+			return err
+		} else if !gone {
+			return refuse(ResourceInUse, "Stream %s under account %s already exists.", c.Name, r.account.ID)
+		}
 	}
 	if c.OnDemand {
 		c.Shards = onDemandShards
@@ -130,7 +153,11 @@ func (r *Region) CreateStream(c CreateStream) error {
 	if err := r.allowShards(now, c.Shards); err != nil {
 		return err
 	}
-	r.streams[c.Name] = newStream(r, c, now)
+	s := newStream(r, c, now)
+	if err := s.saveNow(); err != nil {
+		return err
+	}
+	r.streams[c.Name] = s
 	return nil
 }
 
@@ -138,7 +165,11 @@ func (r *Region) CreateStream(c CreateStream) error {
 func (r *Region) allowShards(now time.Time, additional int) error {
 	open := 0
 	for _, s := range r.streams {
-		if !s.settle(now) {
+		gone, err := s.settle(now)
+		if err != nil {
+			return err
+		}
+		if !gone {
 			open += len(s.layout.Load().open)
 		}
 	}
@@ -169,20 +200,31 @@ func (r *Region) Stream(name string) (*Stream, error) {
 	r.mu.RLock()
 	s := r.streams[name]
 	r.mu.RUnlock()
-	if s == nil || s.settle(r.account.Clock.Now()) {
-		return nil, refuse(ResourceNotFound, "Stream %s under account %s not found.", name, r.account.ID)
+	if s == nil {
+		return nil, r.noStream(name)
+	}
+	switch gone, err := s.settle(r.account.Clock.Now()); {
+	case err != nil:
+		return nil, err
+	case gone:
+		return nil, r.noStream(name)
 	}
 	return s, nil
 }
 
-// Streams returns every stream, sorted by name.
+func (r *Region) noStream(name string) error {
+	return refuse(ResourceNotFound, "Stream %s under account %s not found.", name, r.account.ID)
+}
+
+// Streams returns every stream, sorted by name. One whose pending change cannot
+// be written is shown as it is.
 func (r *Region) Streams() []*Stream {
 	now := r.account.Clock.Now()
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	streams := make([]*Stream, 0, len(r.streams))
 	for _, s := range r.streams {
-		if !s.settle(now) {
+		if gone, _ := s.settle(now); !gone {
 			streams = append(streams, s)
 		}
 	}
@@ -198,10 +240,11 @@ func (r *Region) deleteStream(s *Stream) error {
 	if err := s.delete(now); err != nil {
 		return err
 	}
-	if s.settle(now) {
+	gone, err := s.settle(now)
+	if gone {
 		delete(r.streams, s.Name)
 	}
-	return nil
+	return err
 }
 
 // ARN is the stream's ARN.

@@ -55,14 +55,19 @@ func (r *Region) CreateChannel(name, id string, stream *Stream, tags map[string]
 		resource: resource{tags: maps.Clone(tags)}, region: r, settings: settings,
 		status: Creating, until: now.Add(r.account.CreateDelay),
 	}
+	c.saved = c.save
+	if err := c.save(); err != nil {
+		return nil, err
+	}
 	r.channels[name] = c
 	return c, nil
 }
 
-// forgetChannels drops those whose time is over. r.mu is held.
+// forgetChannels drops those whose time is over; one whose document cannot be
+// removed stays until it can. r.mu is held.
 func (r *Region) forgetChannels(now time.Time) {
 	for name, c := range r.channels {
-		if c.gone(now) {
+		if c.gone(now) && r.account.put(c.key(), nil) == nil {
 			delete(r.channels, name)
 		}
 	}
@@ -136,16 +141,17 @@ func (c *Channel) Update(settings any) error {
 	}
 	now := c.region.account.Clock.Now()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.settings = settings
 	c.status, c.until = Updating, now.Add(c.region.account.UpdateDelay)
-	return nil
+	c.mu.Unlock()
+	return c.save()
 }
 
 // Delete removes the channel.
-func (c *Channel) Delete() {
+func (c *Channel) Delete() error {
 	now := c.region.account.Clock.Now()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.status, c.until = Deleting, now.Add(c.region.account.DeleteDelay)
+	c.mu.Unlock()
+	return c.save()
 }

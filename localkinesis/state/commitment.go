@@ -32,7 +32,7 @@ func (r *Region) Commitment() Commitment {
 }
 
 // Commit begins a commitment, or ends it as soon as it can.
-func (r *Region) Commit(enable bool) Commitment {
+func (r *Region) Commit(enable bool) (Commitment, error) {
 	now := r.account.Clock.Now().Truncate(time.Second)
 	r.committed.Lock()
 	defer r.committed.Unlock()
@@ -47,7 +47,7 @@ func (r *Region) Commit(enable bool) Commitment {
 			r.billing.Ended = earliest
 		}
 	}
-	return r.billing
+	return r.billing, r.save()
 }
 
 // allowWarmThroughput refuses a warm throughput a stream cannot have.

@@ -76,11 +76,15 @@ func (s *Stream) RegisterConsumer(name string, tags map[string]string) (*Consume
 	}
 	c := &Consumer{
 		Name: name, Created: now.Truncate(time.Second), Stream: s,
-		resource:      resource{tags: maps.Clone(tags)},
+		resource:      resource{tags: maps.Clone(tags), saved: s.saveNow},
 		readyAt:       now.Add(s.region.account.CreateDelay),
 		subscriptions: make(map[uint32]*Subscription),
 	}
 	s.consumers[name] = c
+	if err := s.save(); err != nil {
+		delete(s.consumers, name)
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -131,8 +135,12 @@ func (s *Stream) ConsumerOf(suffix string) (*Consumer, error) {
 }
 
 // Deregister removes the consumer and ends its subscriptions.
-func (c *Consumer) Deregister() {
-	now := c.Stream.region.account.Clock.Now()
+func (c *Consumer) Deregister() error {
+	c.leave(c.Stream.region.account.Clock.Now())
+	return c.Stream.saveNow()
+}
+
+func (c *Consumer) leave(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.goneAt = now.Add(c.Stream.region.account.DeleteDelay)

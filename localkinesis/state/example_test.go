@@ -11,7 +11,11 @@ func Example() {
 	clock := &state.Clock{}
 	clock.Freeze()
 	clock.Set(time.Date(2023, 11, 14, 9, 31, 26, 0, time.UTC))
-	account := state.NewAccount(state.Config{Clock: clock, ID: "000000000000", ShardLimit: 10})
+	account, err := state.NewAccount(state.Config{Clock: clock, ID: "000000000000", ShardLimit: 10})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	region, _ := account.Region("us-west-2")
 	if err := region.CreateStream(state.CreateStream{Name: "events", Shards: 1}); err != nil {
 		fmt.Println(err)

@@ -14,16 +14,22 @@ import (
 )
 
 // Sealer makes the opaque texts a server hands out and takes back: shard
-// iterators and the tokens of paged lists. Only the server that made one can
+// iterators and the tokens of paged lists. Only the account that made one can
 // read it; a changed one is refused.
 type Sealer struct {
 	aead cipher.AEAD
 }
 
-// NewSealer makes a sealer with a key of its own.
-func NewSealer() (*Sealer, error) {
-	key := make([]byte, 32)
+// sealerKeyBytes is the length of a sealer's key, for AES-256.
+const sealerKeyBytes = 32
+
+func newSealerKey() []byte {
+	key := make([]byte, sealerKeyBytes)
 	rand.Read(key)
+	return key
+}
+
+func newSealer(key []byte) (*Sealer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err

@@ -83,6 +83,13 @@ func (m *memory) Trim(horizon int64) error {
 	return nil
 }
 
+func (m *memory) Remove() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.segments = nil
+	return nil
+}
+
 // trim drops the segments in which every record arrived before the horizon.
 // m.mu is held.
 func (m *memory) trim(horizon int64) {

@@ -56,9 +56,13 @@ func (s *Stream) PutAll(now time.Time, records []NewRecord) {
 		}
 		waiting, others = others, waiting
 	}
+	gone := s.due.Load() == goneForever
 	for i := range records {
-		if r := &records[i]; r.Err == errThrottled {
+		switch r := &records[i]; {
+		case r.Err == errThrottled:
 			r.Err = s.throttled(s.ShardFor(r.hash))
+		case r.Err != nil && gone:
+			r.Err = s.region.noStream(s.Name) // its log is gone, too
 		}
 	}
 }

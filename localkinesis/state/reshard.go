@@ -44,8 +44,7 @@ func (s *Stream) Split(id string, start shardmap.HashKey) error {
 		return refuse(InvalidArgument, "Shard %s in stream %s under account %s is already CLOSED and cannot be split.",
 			shard.ID, s.Name, s.region.account.ID)
 	}
-	s.reshard(func(r *resharding) { r.split(shard, []shardmap.HashKey{start}) })
-	return nil
+	return s.update(s.now(), change{Split: &split{Shard: shard.Index, At: start.String()}})
 }
 
 // Merge makes one shard out of two open ones, the second of which begins right
@@ -71,8 +70,7 @@ func (s *Stream) Merge(id, adjacentID string) error {
 	if err := s.mustBeActive(); err != nil {
 		return err
 	}
-	s.reshard(func(r *resharding) { r.merge([]*Shard{shard, adjacent}) })
-	return nil
+	return s.update(s.now(), change{Merge: &merge{Shard: shard.Index, Adjacent: adjacent.Index}})
 }
 
 // UpdateShardCount brings the stream to target shards of equal ranges and
@@ -99,8 +97,7 @@ func (s *Stream) UpdateShardCount(target int) (before int, err error) {
 	if err := s.allowUpdate(before, target); err != nil {
 		return 0, err
 	}
-	s.reshard(func(r *resharding) { r.uniform(target) })
-	return before, nil
+	return before, s.update(s.now(), change{Shards: target})
 }
 
 // mustBeProvisioned refuses a reshard of a stream that scales itself. s.mu is
@@ -147,19 +144,38 @@ func (s *Stream) allowShards(additional int) error {
 	return s.region.allowShards(s.region.account.Clock.Now(), additional)
 }
 
-// reshard changes the layout once the delay of an update is over. Until then
-// records go to the old shards. s.mu is held.
-func (s *Stream) reshard(steps func(*resharding)) {
-	s.update(s.region.account.Clock.Now(), func(now time.Time) {
-		r := newResharding(s.layout.Load(), now.Unix(), s.region.account.Strict)
-		steps(r)
-		r.publish(s)
-	})
+// reshard changes the layout. It is written before the first record can come
+// to a new shard. s.mu is held.
+func (s *Stream) reshard(c change, now time.Time) error {
+	r := newResharding(s, now.Unix())
+	if err := c.steps(r); err != nil {
+		return err
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	r.publish(s)
+	s.settled()
+	return nil
+}
+
+// save writes the stream's document as it will be.
+func (r *resharding) save() error {
+	if r.stream.region.account.Store == nil {
+		return nil
+	}
+	d := r.stream.document()
+	d.Status, d.Due, d.Change = Active, 0, nil
+	d.Shards, d.Before = documentShards(r.shards), r.before
+	for _, ended := range r.closed {
+		d.Shards[ended.shard.Index].Closed = ended.at
+	}
+	return r.stream.put(d)
 }
 
 // resharding is a change of layout in the making.
 type resharding struct {
-	strict bool
+	stream *Stream
 	before int
 	shards []*Shard
 	open   []*Shard
@@ -172,8 +188,9 @@ type closing struct {
 	at    int64
 }
 
-func newResharding(l *layout, second int64, strict bool) *resharding {
-	return &resharding{strict: strict, before: len(l.shards), shards: slices.Clone(l.shards), open: slices.Clone(l.open), second: second}
+func newResharding(s *Stream, second int64) *resharding {
+	l := s.layout.Load()
+	return &resharding{stream: s, before: len(l.shards), shards: slices.Clone(l.shards), open: slices.Clone(l.open), second: second}
 }
 
 // closeAt notes the end of a shard: now, or the second it is created in when
@@ -185,7 +202,8 @@ func (r *resharding) closeAt(shard *Shard) (second int64) {
 }
 
 func (r *resharding) add(keys shardmap.Range, created int64, parent, adjacent int) *Shard {
-	shard := newShard(uint32(len(r.shards)), keys, created, parent, adjacent, newMemory(), r.strict)
+	index := uint32(len(r.shards))
+	shard := newShard(index, keys, created, parent, adjacent, r.stream.newLog(index), r.stream.region.account.Strict)
 	r.shards = append(r.shards, shard)
 	return shard
 }

@@ -15,6 +15,8 @@ type resource struct {
 
 	tags   map[string]string
 	policy string
+
+	saved func() error // writes the document of what this is a part of
 }
 
 // checkTags refuses more tags than a resource can have.
@@ -34,6 +36,13 @@ func (r *resource) Tags() map[string]string {
 
 // AddTags sets tags; a tag that exists gets the new value.
 func (r *resource) AddTags(tags map[string]string) error {
+	if err := r.mergeTags(tags); err != nil {
+		return err
+	}
+	return r.saved()
+}
+
+func (r *resource) mergeTags(tags map[string]string) error {
 	r.label.Lock()
 	defer r.label.Unlock()
 	merged := make(map[string]string, len(r.tags)+len(tags))
@@ -47,12 +56,13 @@ func (r *resource) AddTags(tags map[string]string) error {
 }
 
 // RemoveTags removes tags; one that does not exist is no error.
-func (r *resource) RemoveTags(keys []string) {
+func (r *resource) RemoveTags(keys []string) error {
 	r.label.Lock()
-	defer r.label.Unlock()
 	for _, key := range keys {
 		delete(r.tags, key)
 	}
+	r.label.Unlock()
+	return r.saved()
 }
 
 // Policy is the resource's policy, empty when it has none.
@@ -63,8 +73,9 @@ func (r *resource) Policy() string {
 }
 
 // SetPolicy replaces the policy; empty removes it.
-func (r *resource) SetPolicy(policy string) {
+func (r *resource) SetPolicy(policy string) error {
 	r.label.Lock()
-	defer r.label.Unlock()
 	r.policy = policy
+	r.label.Unlock()
+	return r.saved()
 }

@@ -285,8 +285,10 @@ func (s *Shard) expired(horizon int64) bool {
 }
 
 // Open reports whether the shard takes records.
-func (s *Shard) Open() bool {
+func (s *Shard) Open() bool { return s.closedAt() == 0 }
+
+func (s *Shard) closedAt() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closed == 0
+	return s.closed
 }

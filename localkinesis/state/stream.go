@@ -38,6 +38,7 @@ type Stream struct {
 	resource
 
 	region *Region
+	logs   string // the name its logs are kept under
 	layout atomic.Pointer[layout]
 	due    atomic.Int64 // when the pending change happens, in Unix nanoseconds; 0 when none is
 	turn   atomic.Uint64
@@ -50,7 +51,7 @@ type Stream struct {
 
 	mu        sync.Mutex
 	status    Status
-	change    func(now time.Time) // the pending change
+	change    change // the pending one
 	onDemand  bool
 	keyID     string
 	warmMiBps int
@@ -64,11 +65,14 @@ func newStream(r *Region, c CreateStream, now time.Time) *Stream {
 		Name:      c.Name,
 		Created:   now.Truncate(time.Second),
 		region:    r,
+		logs:      newLogsName(c.Name),
+		status:    Active,
 		onDemand:  c.OnDemand,
 		warmMiBps: c.WarmMiBps,
 		resource:  resource{tags: maps.Clone(c.Tags)},
 		consumers: make(map[string]*Consumer),
 	}
+	s.saved = s.saveNow
 	s.retention.Store(int64(kinetrail.DefaultRetention))
 	s.maxRecordBytes.Store(int64(c.MaxRecordBytes))
 	if c.MaxRecordBytes == 0 {
@@ -79,43 +83,51 @@ func newStream(r *Region, c CreateStream, now time.Time) *Stream {
 	first := s.Created.Unix() - backDated
 	l := &layout{}
 	for i, keys := range shardmap.Uniform(c.Shards) {
-		l.shards = append(l.shards, newShard(uint32(i), keys, first, NoShard, NoShard, newMemory(), r.account.Strict))
+		l.shards = append(l.shards, newShard(uint32(i), keys, first, NoShard, NoShard, s.newLog(uint32(i)), r.account.Strict))
 	}
 	l.open = slices.Clone(l.shards)
 	l.before = len(l.shards)
 	s.layout.Store(l)
-	s.later(now, Creating, r.account.CreateDelay, func(time.Time) {})
+	if delay := r.account.CreateDelay; delay > 0 {
+		s.wait(Creating, now.Add(delay), change{})
+	}
 	return s
 }
 
-// later sets a status for the time of a delay and then makes the change. s.mu
-// is held, or s is not shared yet.
-func (s *Stream) later(now time.Time, meanwhile Status, delay time.Duration, change func(now time.Time)) {
+// later makes a change once the time of a delay is over, and sets a status
+// until then. s.mu is held.
+func (s *Stream) later(now time.Time, meanwhile Status, delay time.Duration, c change) error {
 	if delay == 0 {
-		s.status = Active
-		change(now)
-		return
+		return s.make(c, now)
 	}
-	s.status = meanwhile
-	s.change = change
-	s.due.Store(now.Add(delay).UnixNano())
+	s.wait(meanwhile, now.Add(delay), c)
+	return s.save()
+}
+
+func (s *Stream) wait(meanwhile Status, due time.Time, c change) {
+	s.status, s.change = meanwhile, c
+	s.due.Store(due.UnixNano())
+}
+
+// settled is the end of waiting.
+func (s *Stream) settled() {
+	s.status, s.change = Active, change{}
+	s.due.Store(0)
 }
 
 // settle makes the pending change if its time has come, and reports whether
-// the stream is gone.
-func (s *Stream) settle(now time.Time) (gone bool) {
+// the stream is gone. A change that cannot be written is pending still.
+func (s *Stream) settle(now time.Time) (gone bool, err error) {
 	due := s.due.Load()
 	if due == 0 || now.UnixNano() < due {
-		return due == goneForever
+		return due == goneForever, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.due.Load() == due { // nobody else made it meanwhile
-		s.status = Active
-		s.due.Store(0)
-		s.change(time.Unix(0, due))
+		err = s.make(s.change, time.Unix(0, due))
 	}
-	return s.due.Load() == goneForever
+	return s.due.Load() == goneForever, err
 }
 
 // goneForever is the due time of a stream that was deleted.
@@ -124,8 +136,7 @@ const goneForever = 1<<63 - 1
 func (s *Stream) delete(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.later(now, Deleting, s.region.account.DeleteDelay, func(time.Time) { s.due.Store(goneForever) })
-	return nil
+	return s.later(now, Deleting, s.region.account.DeleteDelay, change{Delete: true})
 }
 
 // mustBeActive refuses a change while another one is pending. s.mu is held.
@@ -323,18 +334,15 @@ func (s *Stream) setRetention(hours int64) error {
 	if err := s.mustBeActive(); err != nil {
 		return err
 	}
-	now := s.region.account.Clock.Now()
-	s.update(now, func(now time.Time) {
-		s.expired.Store(s.horizon(now))
-		s.retention.Store(int64(time.Duration(hours) * time.Hour))
-	})
-	return nil
+	return s.update(s.now(), change{RetentionHours: hours})
 }
 
 // update makes a change after the delay of updates. s.mu is held.
-func (s *Stream) update(now time.Time, change func(now time.Time)) {
-	s.later(now, Updating, s.region.account.UpdateDelay, change)
+func (s *Stream) update(now time.Time, c change) error {
+	return s.later(now, Updating, s.region.account.UpdateDelay, c)
 }
+
+func (s *Stream) now() time.Time { return s.region.account.Clock.Now() }
 
 // SetEncryption encrypts new records with a key, or no longer when it is
 // empty.
@@ -344,11 +352,7 @@ func (s *Stream) SetEncryption(keyID string) error {
 	if err := s.mustBeActive(); err != nil {
 		return err
 	}
-	s.update(s.region.account.Clock.Now(), func(time.Time) {
-		s.keyID = keyID
-		s.encrypted.Store(keyID != "")
-	})
-	return nil
+	return s.update(s.now(), change{KeyID: &keyID})
 }
 
 // SetMode changes the capacity mode. The shards stay as they are.
@@ -361,14 +365,7 @@ func (s *Stream) SetMode(onDemand bool, warmMiBps int) error {
 	if err := s.region.allowWarmThroughput(s.Name, onDemand, warmMiBps); err != nil {
 		return err
 	}
-	s.update(s.region.account.Clock.Now(), func(time.Time) {
-		s.onDemand = onDemand
-		s.warmMiBps = warmMiBps
-		if !onDemand {
-			s.autoDistribute.Store(false)
-		}
-	})
-	return nil
+	return s.update(s.now(), change{OnDemand: &onDemand, WarmMiBps: &warmMiBps})
 }
 
 // SetWarmThroughput changes what an on-demand stream is ready to take.
@@ -384,8 +381,7 @@ func (s *Stream) SetWarmThroughput(warmMiBps int) error {
 	if err := s.region.allowWarmThroughput(s.Name, true, warmMiBps); err != nil {
 		return err
 	}
-	s.update(s.region.account.Clock.Now(), func(time.Time) { s.warmMiBps = warmMiBps })
-	return nil
+	return s.update(s.now(), change{WarmMiBps: &warmMiBps})
 }
 
 // WarmThroughput is what an on-demand stream is ready to take, in MiB/s.
@@ -402,8 +398,7 @@ func (s *Stream) SetMaxRecordBytes(n int) error {
 	if err := s.mustBeActive(); err != nil {
 		return err
 	}
-	s.update(s.region.account.Clock.Now(), func(time.Time) { s.maxRecordBytes.Store(int64(n)) })
-	return nil
+	return s.update(s.now(), change{MaxRecordBytes: n})
 }
 
 // SetAutoDistribute lets the stream spread new records itself, at once.
@@ -415,7 +410,7 @@ func (s *Stream) SetAutoDistribute(auto bool) error {
 			s.Name, s.region.account.ID)
 	}
 	s.autoDistribute.Store(auto)
-	return nil
+	return s.save()
 }
 
 // Metrics are the shard-level metrics of enhanced monitoring.
@@ -427,7 +422,7 @@ func (s *Stream) Metrics() []string {
 
 // ChangeMetrics adds shard-level metrics to those of enhanced monitoring or
 // removes them, and returns those before and after.
-func (s *Stream) ChangeMetrics(add, remove []string) (before, after []string) {
+func (s *Stream) ChangeMetrics(add, remove []string) (before, after []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before = s.metrics
@@ -439,7 +434,7 @@ func (s *Stream) ChangeMetrics(add, remove []string) (before, after []string) {
 	}
 	after = slices.DeleteFunc(after, func(m string) bool { return slices.Contains(remove, m) })
 	s.metrics = after
-	return before, slices.Clone(after)
+	return before, slices.Clone(after), s.save()
 }
 
 // Encrypted reports whether new records are stored encrypted.
