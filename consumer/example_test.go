@@ -2,7 +2,9 @@ package consumer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -75,5 +77,74 @@ func ExampleConsumer_Run() {
 	// customer-0 apple
 	// customer-1 pear
 	// customer-0 plum
+	// error: <nil>
+}
+
+// A poison record goes to a function that puts it aside, and the shard goes on.
+func ExampleDeadLetter() {
+	client, stop := exampleStream()
+	defer stop()
+
+	c, err := consumer.New(client, "orders", memlease.New(), func(o *consumer.Options) {
+		o.Logger = slog.New(slog.DiscardHandler)
+		o.Failure.MaxAttempts, o.Failure.Backoff = 2, time.Millisecond
+		o.Failure.Then = consumer.DeadLetter
+		o.Failure.DeadLetter = func(_ context.Context, r kinetrail.Record, cause error) error {
+			fmt.Printf("put aside: %s (%v)\n", r.Data, cause)
+			return nil
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err = c.Run(ctx, func(_ context.Context, r kinetrail.Record) error {
+		switch string(r.Data) {
+		case "pear":
+			return errors.New("no pears today")
+		case "plum":
+			go c.Drain(context.Background())
+		}
+		fmt.Printf("handled: %s\n", r.Data)
+		return nil
+	})
+	fmt.Println("error:", err)
+	// Output:
+	// handled: apple
+	// put aside: pear (no pears today)
+	// handled: plum
+	// error: <nil>
+}
+
+func ExampleConsumer_RunShards() {
+	client, stop := exampleStream()
+	defer stop()
+
+	c, err := consumer.New(client, "orders", memlease.New())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err = c.RunShards(ctx, func(ctx context.Context, s *consumer.ShardReader) error {
+		for r, err := range s.Records(ctx) { // asking for the next record says that this one is done
+			if err != nil {
+				return err
+			}
+			fmt.Println(s.ID(), string(r.Data))
+			if string(r.Data) == "plum" {
+				go c.Drain(context.Background())
+			}
+		}
+		return nil
+	})
+	fmt.Println("error:", err)
+	// Output:
+	// shardId-000000000000 apple
+	// shardId-000000000000 pear
+	// shardId-000000000000 plum
 	// error: <nil>
 }

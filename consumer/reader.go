@@ -218,7 +218,9 @@ func (rd *reader) add(shard shardmap.Shard, from kinetrail.Position) *readShard 
 	return s
 }
 
-// startReady starts every shard whose parents are done.
+// startReady starts every shard whose parents are done. It is not called while
+// there may be shards that are not known: a parent that is not known was removed
+// by retention, or is not to be read.
 func (rd *reader) startReady(ctx context.Context) {
 	for _, s := range rd.shards {
 		if s.state != readWaiting || !rd.parentsDone(s) {
@@ -232,14 +234,11 @@ func (rd *reader) startReady(ctx context.Context) {
 
 func (rd *reader) parentsDone(s *readShard) bool {
 	for _, id := range s.Parents() {
-		parent := rd.shards[id]
-		switch {
-		case len(rd.only) > 0 && !rd.only[id]:
-		case parent == nil && rd.unsure, parent != nil && parent.state != readDone:
+		if parent := rd.shards[id]; parent != nil && parent.state != readDone {
 			return false
 		}
 	}
-	return true // or removed by retention
+	return true
 }
 
 // fetch puts the pages of one shard on their way to the loop.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
 	"github.com/kinetrail/kinetrail/lease"
+	"github.com/kinetrail/kinetrail/lease/filelease"
 	"github.com/kinetrail/kinetrail/lease/memlease"
 	"github.com/kinetrail/kinetrail/localkinesis/fault"
 )
@@ -276,16 +278,43 @@ func TestRunLosesNothingWhileTheServiceFailsAndTheStreamIsResharded(t *testing.T
 
 func TestRunFromLatestSeesWhatIsPutOnceItIsReady(t *testing.T) {
 	t.Parallel()
-	server, client := serve(t, 2)
-	server.Clock().Set(time.Now().Add(-time.Hour)) // as if ours were an hour ahead
-	put(t, client, "k", "before")
-	got := newSeen()
-	worker := start(t, client, memlease.New(), got.handle, consumer.From(kinetrail.Latest()))
-	receive(t, worker.Ready())
-	put(t, client, "k", "after")
-	got.await(t, 1)
-	worker.drain(t)
-	if data := got.data(); !slices.Equal(data, []string{"after"}) {
-		t.Errorf("handled %v; want what was put after Ready", data)
+	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} { // the service's clock, of ours
+		server, client := serve(t, 2)
+		server.Clock().Set(time.Now().Add(ahead))
+		put(t, client, "k", "before")
+		server.Clock().Advance(2 * time.Second) // the service tells its time in whole seconds
+		got := newSeen()
+		worker := start(t, client, memlease.New(), got.handle, consumer.From(kinetrail.Latest()))
+		receive(t, worker.Ready())
+		put(t, client, "k", "after")
+		got.await(t, 1)
+		worker.drain(t)
+		if data := got.data(); !slices.Equal(data, []string{"after"}) {
+			t.Errorf("clock %v ahead: handled %v; want what was put after Ready", ahead, data)
+		}
+	}
+}
+
+func TestAGroupInAFileGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	_, client := serve(t, 2)
+	path := filepath.Join(t.TempDir(), "orders-app.leases")
+	for round := range 2 {
+		store, err := filelease.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{fmt.Sprint(round, "a"), fmt.Sprint(round, "b"), fmt.Sprint(round, "c")}
+		put(t, client, "k", want...)
+		got := newSeen()
+		worker := start(t, client, store, got.handle)
+		got.await(t, 3)
+		worker.drain(t)
+		if data := got.data(); !slices.Equal(data, want) {
+			t.Errorf("round %d handled %v; want %v", round, data, want)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
