@@ -80,8 +80,8 @@ type stage struct {
 
 // playAct puts the events into a fresh stream while both readers read it, and
 // judges what was seen.
-func playAct(ctx context.Context, server *localkinesis.Server, act Act, shards int) (Played, error) {
-	s := &stage{act: act, server: server, client: server.Client(), stream: "events-" + string(act.Carrier), events: newEvents(eventsPerGroup(shards))}
+func playAct(ctx context.Context, server *localkinesis.Server, client *kinesis.Client, act Act, shards int) (Played, error) {
+	s := &stage{act: act, server: server, client: client, stream: "events-" + string(act.Carrier), events: newEvents(eventsPerGroup(shards))}
 	s.services = map[string]*service{Producer: newService(Producer), Consumer: newService(Consumer), Lambda: newService(Lambda)}
 
 	p, err := s.newProducer(ctx, shards)

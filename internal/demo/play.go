@@ -87,13 +87,14 @@ func Play(ctx context.Context, opts ...func(*Options)) (*Report, error) {
 
 // playOn plays on a server.
 func playOn(ctx context.Context, server *localkinesis.Server, o Options) (*Report, error) {
-	shards, assignments, err := assign(ctx, server.Client(), o.Shards)
+	client := server.Client()
+	shards, assignments, err := assign(ctx, client, o.Shards)
 	if err != nil {
 		return nil, err
 	}
 	report := &Report{Shards: shards, Assignments: assignments}
 	for _, act := range o.Script {
-		played, err := playAct(ctx, server, act, o.Shards)
+		played, err := playAct(ctx, server, client, act, o.Shards)
 		if err != nil {
 			return nil, fmt.Errorf("act %s: %w", act.Carrier, err)
 		}
