@@ -215,9 +215,17 @@ func (a *Account) removeStrayLogs() error {
 	return nil
 }
 
-// newLogsName is a name for the logs of a new stream. Another stream of the
-// same name gets another one.
-func newLogsName(stream string) string { return fmt.Sprintf("%s-%016x", stream, rand.Uint64()) }
+// newLogsName is a name for the logs of a new stream, which a file may have,
+// too. Another stream of the same name gets another one.
+func newLogsName(stream string) string {
+	plain := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|`, r) || r < ' ' {
+			return '_'
+		}
+		return r
+	}, stream)
+	return fmt.Sprintf("%s-%016x", plain, rand.Uint64())
+}
 
 // newLog is the log of a new shard.
 func (s *Stream) newLog(shard uint32) Log {
