@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -18,48 +19,50 @@ const (
 	keyBytes = 16
 )
 
+// Keys and data are cut from one text and one slice: a table of keys would be
+// something to look through for the garbage collector, at every client's cost.
 type load struct {
 	bytes    int
-	keys     []string
-	payload  []byte            // data is cut from it
+	keys     string
+	payload  []byte
 	contexts []context.Context // of callers, each with a span of its own
 }
 
 func newLoad(bytes int) *load {
 	random := rand.New(rand.NewPCG(1, 2))
-	text := make([]byte, keyCount*keyBytes)
-	for i := range text {
-		text[i] = 'a' + byte(random.UintN(26))
+	keys := make([]byte, keyCount*keyBytes)
+	for i := range keys {
+		keys[i] = 'a' + byte(random.UintN(26))
 	}
-	l := &load{bytes: bytes, keys: make([]string, keyCount), payload: make([]byte, 1<<20)}
-	for i, all := 0, string(text); i < keyCount; i++ {
-		l.keys[i] = all[i*keyBytes : (i+1)*keyBytes]
+	payload := make([]byte, 1<<20)
+	for i := range payload {
+		payload[i] = byte(random.Uint32())
 	}
-	for i := range l.payload {
-		l.payload[i] = byte(random.Uint32())
-	}
-	l.contexts = make([]context.Context, 1<<10)
-	for i := range l.contexts {
-		var config trace.SpanContextConfig
-		for at := range config.TraceID {
-			config.TraceID[at] = byte(random.Uint32()) | 1
-		}
-		for at := range config.SpanID {
-			config.SpanID[at] = byte(random.Uint32()) | 1
-		}
-		config.TraceFlags = trace.FlagsSampled
-		l.contexts[i] = trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(config))
-	}
-	return l
+	return &load{bytes: bytes, keys: string(keys), payload: payload}
 }
 
-// key is that of record i. It points into the load, so that no client pays for
-// a pointer the SDK wants.
-func (l *load) key(i int) *string { return &l.keys[i%keyCount] }
+// key is that of record i.
+func (l *load) key(i int) string {
+	at := i % keyCount * keyBytes
+	return l.keys[at : at+keyBytes]
+}
 
 func (l *load) data(i int) []byte {
 	at := i * l.bytes % (len(l.payload) - l.bytes)
 	return l.payload[at : at+l.bytes : at+l.bytes]
+}
+
+// trace makes the contexts of callers.
+func (l *load) trace() {
+	random := rand.New(rand.NewPCG(3, 4))
+	l.contexts = make([]context.Context, 1<<10)
+	for i := range l.contexts {
+		config := trace.SpanContextConfig{TraceFlags: trace.FlagsSampled}
+		binary.BigEndian.PutUint64(config.TraceID[:], random.Uint64())
+		binary.BigEndian.PutUint64(config.TraceID[8:], random.Uint64()|1)
+		binary.BigEndian.PutUint64(config.SpanID[:], random.Uint64()|1)
+		l.contexts[i] = trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(config))
+	}
 }
 
 // context is that of the caller who puts record i.

@@ -44,7 +44,7 @@ func (p *a8mPutter) work(_ context.Context, records int) (int, error) {
 	failures := p.producer.NotifyFailures()
 	err := spread(records, kinetrail.MaxPutRecords, func(_, from, to int) error {
 		for i := from; i < to; i++ {
-			if err := p.producer.Put(p.load.data(i), *p.load.key(i)); err != nil {
+			if err := p.producer.Put(p.load.data(i), p.load.key(i)); err != nil {
 				return err
 			}
 		}

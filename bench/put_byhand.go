@@ -70,7 +70,7 @@ func (p *handPutter) work(ctx context.Context, count int) (int, error) {
 	err := spread(count, 1000, func(putter, from, to int) error {
 		side := &p.sides[putter]
 		for i := from; i < to; i++ {
-			side.add(*p.load.key(i), p.load.data(i))
+			side.add(p.load.key(i), p.load.data(i))
 			if side.bytes >= handRequestBytes {
 				if err := side.send(ctx, p); err != nil {
 					return err

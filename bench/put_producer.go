@@ -64,6 +64,9 @@ func putWithProducer(options ...func(*producer.Options)) func(context.Context, *
 		if err != nil {
 			return nil, err
 		}
+		if p.traced {
+			p.load.trace()
+		}
 		return p, nil
 	}
 }
@@ -75,7 +78,7 @@ func (p *producerPutter) work(ctx context.Context, records int) (int, error) {
 			if p.traced {
 				caller = p.load.context(i)
 			}
-			r := kinetrail.Record{Data: p.load.data(i), PartitionKey: *p.load.key(i)}
+			r := kinetrail.Record{Data: p.load.data(i), PartitionKey: p.load.key(i)}
 			if err := p.producer.PutAsync(caller, r, p.done); err != nil {
 				return err
 			}

@@ -18,28 +18,33 @@ type sdkPutter struct {
 	stream  string
 	load    *load
 	options []func(*kinesis.Options)
-	entries [putters][]types.PutRecordsRequestEntry
+	sides   [putters]sdkSide
+}
+
+// sdkSide is what one goroutine uses again for every call. The keys lie there
+// because the SDK wants pointers to them.
+type sdkSide struct {
+	keys    [kinetrail.MaxPutRecords]string
+	entries [kinetrail.MaxPutRecords]types.PutRecordsRequestEntry
 }
 
 func withOurProtocol(o *kinesis.Options) { kinesisprotocol.Install(o) }
 
 func putWithSDK(options ...func(*kinesis.Options)) func(context.Context, *kinesis.Client, *workload) (worker, error) {
 	return func(_ context.Context, api *kinesis.Client, w *workload) (worker, error) {
-		p := &sdkPutter{api: api, stream: w.stream, load: newLoad(w.bytes), options: options}
-		for i := range p.entries {
-			p.entries[i] = make([]types.PutRecordsRequestEntry, 0, kinetrail.MaxPutRecords)
-		}
-		return p, nil
+		return &sdkPutter{api: api, stream: w.stream, load: newLoad(w.bytes), options: options}, nil
 	}
 }
 
 func (p *sdkPutter) work(ctx context.Context, records int) (int, error) {
 	return records, spread(records, kinetrail.MaxPutRecords, func(putter, from, to int) error {
-		entries := p.entries[putter][:0]
+		side := &p.sides[putter]
 		for i := from; i < to; i++ {
-			entries = append(entries, types.PutRecordsRequestEntry{Data: p.load.data(i), PartitionKey: p.load.key(i)})
+			at := i - from
+			side.keys[at] = p.load.key(i)
+			side.entries[at] = types.PutRecordsRequestEntry{Data: p.load.data(i), PartitionKey: &side.keys[at]}
 		}
-		return putAll(ctx, p.api, p.stream, entries, p.options...)
+		return putAll(ctx, p.api, p.stream, side.entries[:to-from], p.options...)
 	})
 }
 
