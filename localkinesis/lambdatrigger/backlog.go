@@ -88,46 +88,41 @@ func (b *backlog) waitForRoom(ctx context.Context) error {
 // comes, or ctx has ended.
 func (b *backlog) next(ctx context.Context, lane int) (batch []entry, ok bool) {
 	for ctx.Err() == nil {
-		batch, wait, over := b.take(lane)
+		batch, windowEnd, over := b.take(lane)
 		if batch != nil {
 			return batch, true
 		}
 		if over {
 			return nil, false
 		}
-		timer := time.NewTimer(wait)
 		select {
 		case <-b.arrived[lane]:
-		case <-timer.C:
+		case <-windowEnd:
 		case <-ctx.Done():
 		}
-		timer.Stop()
 	}
 	return nil, false
 }
 
-// forever is longer than any batching window.
-const forever = time.Duration(1<<63 - 1)
-
-// take cuts a batch off a line if it is time. Otherwise it says how long the
-// lane has to wait at most, or that nothing more comes.
-func (b *backlog) take(lane int) (batch []entry, wait time.Duration, over bool) {
+// take cuts a batch off a line if it is time. Otherwise it says when the window
+// of the first record ends, if there is one, or that nothing more comes.
+func (b *backlog) take(lane int) (batch []entry, windowEnd <-chan time.Time, over bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	line := b.lines[lane]
 	if len(line) == 0 {
-		return nil, forever, b.closed
+		return nil, nil, b.closed
 	}
 	n, full := cut(line, b.batchSize)
-	if wait = b.window - time.Since(line[0].fetched); !full && !b.closed && wait > 0 {
-		return nil, wait, false
+	if left := b.window - time.Since(line[0].fetched); !full && !b.closed && left > 0 {
+		return nil, time.After(left), false
 	}
 	batch, b.lines[lane] = line[:n:n], line[n:]
 	for _, e := range batch {
 		b.bytes -= len(e.json)
 	}
 	signal(b.room)
-	return batch, 0, false
+	return batch, nil, false
 }
 
 // cut says how many records of a line the next batch has, and whether it is

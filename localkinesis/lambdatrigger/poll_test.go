@@ -245,47 +245,6 @@ func TestABlockedLaneDoesNotBlockTheOthers(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsBehindABlockedLaneIsBoundedAndThenDelivered(t *testing.T) {
-	t.Parallel()
-	onStage(t, 1, func(s *stage) {
-		s.put("blocked", "bad")
-		large := strings.Repeat("x", 900_000)
-		for range 40 {
-			s.put("blocked", large)
-		}
-		mended := false
-		_, stop := s.start(s.function(func(texts []string) (any, error) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if texts[0] == "bad" && !mended {
-				return nil, errPoison
-			}
-			return nil, nil
-		}), batchSize(1), tenLanes)
-		<-time.After(time.Minute)
-		pages := 0
-		for _, call := range s.server.Calls() {
-			if call.Operation == "GetRecords" {
-				pages++
-			}
-		}
-		// A page is 10 MiB, a third more in events, and a third is read when the
-		// first two are not yet 16 MiB.
-		if pages > 3 {
-			t.Errorf("%d pages were read behind a failing record, want 3 at most", pages)
-		}
-
-		s.mu.Lock()
-		s.invoked, mended = nil, true
-		s.mu.Unlock()
-		<-time.After(time.Minute)
-		stop()
-		if len(s.invoked) != 41 {
-			t.Errorf("%d records were delivered, want all 41", len(s.invoked))
-		}
-	})
-}
-
 func TestOptionsThatCannotWorkAreRefusedTogether(t *testing.T) {
 	t.Parallel()
 	_, err := lambdatrigger.New(nil, "no stream!", nil, func(o *lambdatrigger.Options) {
