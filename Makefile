@@ -1,10 +1,10 @@
 # "make help" lists what there is. Each target is one line of it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt fuzz bench vuln ci
+.PHONY: help test race lint fmt fuzz bench bench-micro vuln ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## run the tests that need only Go
 	go test ./...
@@ -23,6 +23,9 @@ fuzz: ## run every fuzz test for FUZZTIME each (default 20s)
 
 bench: ## run the benchmarks of the packages; PKG=./shardmap for one of them
 	go test -run '^$$' -bench . -benchmem $(or $(PKG),./...)
+
+bench-micro: ## measure the tables of docs/benchmarks.md and the README, and write them down
+	go run ./internal/benchtable -w
 
 vuln: ## look up known vulnerabilities (needs the network)
 	go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...

@@ -48,10 +48,11 @@ var arrows = map[string]row{
 	"lease/leasetest": {imports: []string{".", "lease"}},
 
 	// Small tools.
-	"internal/arch":      {},
-	"internal/chaintest": {}, // tests alone
-	"internal/docs":      {}, // tests alone
-	"internal/tracing":   {imports: []string{"."}, suppliers: otelAPI, planned: true},
+	"internal/arch":       {},
+	"internal/chaintest":  {}, // tests alone
+	"internal/docs":       {}, // tests alone
+	"internal/benchtable": {}, // a program
+	"internal/tracing":    {imports: []string{"."}, suppliers: otelAPI, planned: true},
 
 	// Clients. They do not import each other, and never a concrete lease store.
 	"producer":          client(awsSDK, awsModules),
@@ -75,6 +76,11 @@ var arrows = map[string]row{
 		suppliers: slices.Concat(awsSDK, cbor),
 		links:     slices.Concat(awsModules, cborModules),
 		planned:   true,
+	},
+	"localkinesis/diskstore": { // passed in, so that tests do not link it
+		imports:   []string{"localkinesis/state"},
+		suppliers: fileLocks,
+		links:     []string{"golang.org/x/sys"},
 	},
 	"localkinesis/lambdatrigger": { // for any Kinesis endpoint: it does not need the server
 		imports:   []string{".", "shardmap"},
@@ -140,6 +146,7 @@ var (
 		"go.opentelemetry.io/proto/otlp/...",
 	}
 	cbor        = []string{"github.com/fxamacker/cbor/v2"}
+	fileLocks   = []string{"golang.org/x/sys/unix", "golang.org/x/sys/windows"}
 	commandLine = []string{
 		"github.com/spf13/cobra/...",
 		"github.com/spf13/pflag",
