@@ -2,6 +2,7 @@ package kinesisprotocol_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ func bodyOf(t interface {
 }, protocol smithyhttp.ClientProtocol, input *kinesis.PutRecordsInput) string {
 	t.Helper()
 	request := smithyhttp.NewStackRequest().(*smithyhttp.Request)
-	if err := protocol.SerializeRequest(nil, putRecords, input, request); err != nil {
+	if err := protocol.SerializeRequest(context.Background(), putRecords, input, request); err != nil {
 		t.Fatalf("SerializeRequest: %v", err)
 	}
 	body, err := io.ReadAll(request.GetStream())
@@ -92,7 +93,7 @@ func read(protocol smithyhttp.ClientProtocol, operation *smithy.OperationSchema,
 	if operation == putRecords {
 		into = &kinesis.PutRecordsOutput{}
 	}
-	err = protocol.DeserializeResponse(nil, operation, kinesis.TypeRegistry, answer(status, body), into)
+	err = protocol.DeserializeResponse(context.Background(), operation, kinesis.TypeRegistry, answer(status, body), into)
 	return into, err
 }
 
@@ -145,7 +146,7 @@ var oddAnswers = []string{
 	`{"Records":[{"ApproximateArrivalTimestamp":-1}]}`, `{"Records":[{"ApproximateArrivalTimestamp":-0.0015}]}`, `{"Records":[{"ApproximateArrivalTimestamp":00}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1.}]}`,
 	`{"Records":[{"ApproximateArrivalTimestamp":1e}]}`, `{"Records":[{"ApproximateArrivalTimestamp":.5}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1E+9}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1700000000123e-3}]}`,
 	`{"Records":[{"ApproximateArrivalTimestamp":1700000000.1234567891234}]}`, `{"Records":[{"ApproximateArrivalTimestamp":99999999999999999999}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1e308}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1e309}]}`,
-	`{"Records":[{"ApproximateArrivalTimestamp":1e-400}]}`, `{"Records":[{"ApproximateArrivalTimestamp":9e11}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1e12}]}`, `{"Records":[{"ApproximateArrivalTimestamp":4.35}]}`,
+	`{"Records":[{"ApproximateArrivalTimestamp":0e30}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1e-30}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1e-400}]}`, `{"Records":[{"ApproximateArrivalTimestamp":9e11}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1e12}]}`, `{"Records":[{"ApproximateArrivalTimestamp":4.35}]}`,
 	`{"Records":[{"ApproximateArrivalTimestamp":"NaN"}]}`, `{"Records":[{"ApproximateArrivalTimestamp":"Infinity"}]}`, `{"Records":[{"ApproximateArrivalTimestamp":"-Infinity"}]}`, `{"Records":[{"ApproximateArrivalTimestamp":"x"}]}`,
 	`{"Records":[{"ApproximateArrivalTimestamp":null}]}`, `{"Records":[{"ApproximateArrivalTimestamp":true}]}`, `{"Records":[{"ApproximateArrivalTimestamp":1e0000000000000000000009}]}`,
 	`{"MillisBehindLatest":0}`, `{"MillisBehindLatest":9223372036854775807}`, `{"MillisBehindLatest":9223372036854775808}`, `{"MillisBehindLatest":-5}`, `{"MillisBehindLatest":-0}`, `{"MillisBehindLatest":1e3}`,

@@ -30,7 +30,17 @@ var arrows = map[string]row{
 	// Bytes and arithmetic.
 	"shardmap":  {},
 	"aggregate": {imports: []string{".", "shardmap"}},
-	"codec":     {imports: []string{".", "aggregate"}, planned: true},
+	"codec":     {imports: []string{"aggregate"}},
+	"codec/msgpack": {
+		imports:   []string{"codec"},
+		suppliers: []string{"github.com/ugorji/go/codec"},
+		links:     []string{"github.com/ugorji/go/codec"},
+	},
+	"kinesisprotocol": {
+		imports:   []string{"."},
+		suppliers: awsSDK,
+		links:     awsModules,
+	},
 	"tracecarrier": {
 		imports: []string{".", "shardmap"},
 	},
@@ -55,8 +65,8 @@ var arrows = map[string]row{
 	"internal/tracing":    {imports: []string{"."}, suppliers: otelAPI, planned: true},
 
 	// Clients. They do not import each other, and never a concrete lease store.
-	"producer":          client(awsSDK, awsModules),
-	"consumer":          client(awsSDK, awsModules, "lease"),
+	"producer":          client(awsSDK, awsModules, "kinesisprotocol"),
+	"consumer":          client(awsSDK, awsModules, "lease", "kinesisprotocol"),
 	"kinesismiddleware": client(awsSDK, awsModules),
 	"kinesislambda":     client(lambdaSDK, lambdaModules),
 
@@ -116,7 +126,7 @@ func client(sdk, sdkModules []string, further ...string) row {
 var programs = []string{"cmd/...", "internal/cli"}
 
 // pure packages start no goroutine, read no clock and call no network.
-var pure = []string{".", "shardmap", "aggregate", "codec", "tracecarrier"}
+var pure = []string{".", "shardmap", "aggregate", "codec", "codec/msgpack", "kinesisprotocol", "tracecarrier"}
 
 // Foreign packages by what they are for.
 var (
