@@ -2,12 +2,14 @@ package localkinesis
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kinetrail/kinetrail/localkinesis/fault"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
@@ -111,6 +113,8 @@ func keepBody(b *bytes.Buffer) {
 // maxPromised is how much memory a body gets before any of it is there.
 const maxPromised = 1 << 20
 
+// readBody reads the whole body, and no longer than the request's context
+// lasts: a client that sends half a body does not hold up Close.
 func readBody(to *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit int64) error {
 	to.Reset()
 	if r.ContentLength > limit {
@@ -120,8 +124,24 @@ func readBody(to *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit in
 		// A length is only a promise: memory for more comes with the bytes.
 		to.Grow(int(min(r.ContentLength, maxPromised)) + bytes.MinRead)
 	}
+	defer stopReadingWith(r.Context(), w)()
 	_, err := to.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
 	return err
+}
+
+// stopReadingWith makes reads of a request's body fail once its context ends,
+// until release is called.
+func stopReadingWith(ctx context.Context, w http.ResponseWriter) (release func()) {
+	stopped := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // in process, there is none
+	})
+	return func() {
+		if !cancel() {
+			<-stopped // w must not be used once its request is answered
+		}
+	}
 }
 
 // chooseCodec finds the codec of the content type, or answers as the service

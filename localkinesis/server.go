@@ -44,6 +44,7 @@ type Server struct {
 	closed     bool
 	url        string
 	http       *http.Server
+	waiting    waiting
 	serving    sync.WaitGroup
 	transports []*http.Transport // of our own clients
 }
@@ -218,6 +219,7 @@ func (s *Server) begin(l net.Listener) (*http.Server, error) {
 			ReadHeaderTimeout: 10 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			BaseContext:       func(net.Listener) context.Context { return s.ctx },
+			ConnState:         s.waiting.note,
 			Protocols:         new(http.Protocols),
 		}
 		s.http.Protocols.SetHTTP1(true)
@@ -259,8 +261,12 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 
 	s.stop()
+	for _, t := range transports {
+		t.CloseIdleConnections()
+	}
 	var err error
 	if server != nil {
+		s.waiting.close()
 		ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
 		defer cancel()
 		if err = server.Shutdown(ctx); err != nil {
@@ -269,7 +275,7 @@ func (s *Server) Close() error {
 	}
 	s.serving.Wait()
 	for _, t := range transports {
-		t.CloseIdleConnections()
+		t.CloseIdleConnections() // what has become idle since
 	}
 	if s.options.Store != nil {
 		err = errors.Join(err, s.options.Store.Close())

@@ -258,3 +258,42 @@ func TestABrokenBodyIsRefused(t *testing.T) {
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, context.DeadlineExceeded }
+
+// dialled is a connection to the server, closed with the test.
+func dialled(t *testing.T, s *localkinesis.Server) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL(), "http://"))
+	must(t, conn, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// settle returns when every connection dialled before is accepted: they are in
+// the order of their dialling.
+func settle(t *testing.T, s *localkinesis.Server) {
+	t.Helper()
+	must(t, 0, putOne(s.Client(once), "k"))
+}
+
+func TestCloseDoesNotWaitForConnectionsWithoutARequest(t *testing.T) {
+	t.Parallel()
+	for what, sent := range map[string]string{
+		"nothing":        "",
+		"half a head":    "POST / HTTP/1.1\r\nHost:",
+		"half a body":    "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{",
+		"a preface only": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := localkinesis.Start(t, withStream("orders", 1))
+			conn := dialled(t, s)
+			_, err := io.WriteString(conn, sent)
+			must(t, 0, err)
+			settle(t, s)
+			// Close gives up after five seconds, with an error.
+			if err := s.Close(); err != nil {
+				t.Errorf("Close = %v; want nil", err)
+			}
+		})
+	}
+}
