@@ -149,9 +149,9 @@ func checkGoTest(words []string) error {
 	return nil
 }
 
-var testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Benchmark)\w+)\(`)
+var testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)\w+)\(`)
 
-// testNames are the tests and benchmarks of one folder.
+// testNames are the tests, benchmarks and fuzz tests of one folder.
 func testNames(folder string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(root(), filepath.FromSlash(folder), "*_test.go"))
 	if err != nil {
@@ -173,7 +173,7 @@ func testNames(folder string) ([]string, error) {
 	return names, nil
 }
 
-// allTests are the tests and benchmarks of the module.
+// allTests are those of the module.
 var allTests = sync.OnceValues(func() (map[string]bool, error) {
 	all := make(map[string]bool)
 	err := filepath.WalkDir(root(), func(file string, entry fs.DirEntry, err error) error {
@@ -194,9 +194,9 @@ var allTests = sync.OnceValues(func() (map[string]bool, error) {
 	return all, err
 })
 
-var namedTest = regexp.MustCompile(`\b(?:Test|Benchmark)[A-Z]\w+`)
+var namedTest = regexp.MustCompile(`\b(?:Test|Benchmark|Fuzz)[A-Z]\w+`)
 
-func TestTestsAndBenchmarksThatThePagesNameExist(t *testing.T) {
+func TestTestsThatThePagesNameExist(t *testing.T) {
 	t.Parallel()
 	all, err := allTests()
 	if err != nil {
