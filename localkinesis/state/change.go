@@ -85,10 +85,15 @@ func (c *change) steps(r *resharding) error {
 	return nil
 }
 
-// remove ends the stream and gives up its records. What is left of them when
-// that fails is removed when the store is opened the next time. s.mu is held.
+// remove ends the stream and gives up its records. A note that they are to go
+// is written first: should the process end in between, the next one goes on.
+// s.mu is held.
 func (s *Stream) remove() error {
-	if err := s.region.account.put(s.key(), nil); err != nil {
+	a := s.region.account
+	if err := a.put(removedPrefix+s.logs, removedDocument{Stream: s.ARN()}); err != nil {
+		return err
+	}
+	if err := a.put(s.key(), nil); err != nil {
 		return err
 	}
 	s.due.Store(goneForever)
@@ -96,11 +101,20 @@ func (s *Stream) remove() error {
 	for _, shard := range s.layout.Load().shards {
 		problems = append(problems, shard.log.Remove())
 	}
-	if store := s.region.account.Store; store != nil {
-		problems = append(problems, store.RemoveLogs(s.logs))
+	if a.Store != nil {
+		problems = append(problems, a.removeLogs(s.logs))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("remove the records of stream %s: %w", s.Name, err)
 	}
 	return nil
+}
+
+// removeLogs removes the logs of a stream, and then the note that they are to
+// go.
+func (a *Account) removeLogs(name string) error {
+	if err := a.Store.RemoveLogs(name); err != nil {
+		return err
+	}
+	return a.put(removedPrefix+name, nil)
 }

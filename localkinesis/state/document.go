@@ -15,6 +15,7 @@ const (
 	regionPrefix  = "region/"
 	streamPrefix  = "stream/"
 	channelPrefix = "channel/"
+	removedPrefix = "removed/" // and the name of logs that are to go
 )
 
 // accountDocument is what an account keeps for itself.
@@ -55,6 +56,11 @@ type streamDocument struct {
 
 	Shards []shardDocument
 	Before int // how many shards there were before the latest reshard
+}
+
+// removedDocument is the note that a stream's logs are to go.
+type removedDocument struct {
+	Stream string // its ARN
 }
 
 // labels are the tags and the policy of a resource.

@@ -37,7 +37,7 @@ func (a *Account) restore() error {
 			}
 		}
 	}
-	return a.removeStrayLogs()
+	return a.settleLogs(documents)
 }
 
 // restoreSelf finds or makes the sealer's key.
@@ -188,15 +188,12 @@ func (a *Account) restoreChannel(document []byte) error {
 	return nil
 }
 
-// removeStrayLogs removes the logs of streams that are gone: the process may
-// have ended between the two steps of removing one.
-func (a *Account) removeStrayLogs() error {
+// settleLogs removes the logs that a stream left behind when the process ended
+// while it was deleted. Logs of which no document knows are an error: the
+// document must have been lost.
+func (a *Account) settleLogs(documents map[string][]byte) error {
 	if a.Store == nil {
 		return nil
-	}
-	names, err := a.Store.Streams()
-	if err != nil {
-		return err
 	}
 	kept := make(map[string]bool)
 	for _, r := range a.regions {
@@ -204,12 +201,28 @@ func (a *Account) removeStrayLogs() error {
 			kept[s.logs] = true
 		}
 	}
-	for _, name := range names {
-		if kept[name] {
+	for key := range documents {
+		name, removed := strings.CutPrefix(key, removedPrefix)
+		switch {
+		case !removed:
 			continue
+		case kept[name]: // the stream is still there
+			if err := a.put(key, nil); err != nil {
+				return err
+			}
+		default:
+			if err := a.removeLogs(name); err != nil {
+				return err
+			}
 		}
-		if err := a.Store.RemoveLogs(name); err != nil {
-			return err
+	}
+	names, err := a.Store.Streams()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !kept[name] {
+			return fmt.Errorf("the records in %s belong to no stream: its document is lost", name)
 		}
 	}
 	return nil
