@@ -52,9 +52,14 @@ var arrows = map[string]row{
 	},
 
 	// Contracts.
-	"metrics":         {planned: true},
-	"lease":           {imports: []string{".", "metrics"}},
-	"lease/memlease":  {imports: []string{".", "lease"}},
+	"metrics":        {planned: true},
+	"lease":          {imports: []string{".", "metrics"}},
+	"lease/memlease": {imports: []string{".", "lease"}},
+	"lease/filelease": {
+		imports:   []string{".", "lease"},
+		suppliers: fileLocks,
+		links:     []string{"golang.org/x/sys"}, // on Windows
+	},
 	"lease/leasetest": {imports: []string{".", "lease"}},
 
 	// Small tools.
@@ -81,12 +86,7 @@ var arrows = map[string]row{
 	"localkinesis/sequence": {},
 	"localkinesis/state":    {imports: []string{".", "shardmap", "localkinesis/sequence"}},
 	"localkinesis/fault":    {imports: []string{"."}, planned: true},
-	"localkinesis/wire": {
-		imports:   []string{".", "shardmap", "localkinesis/state", "localkinesis/sequence", "localkinesis/fault"},
-		suppliers: slices.Concat(awsSDK, cbor),
-		links:     slices.Concat(awsModules, cborModules),
-		planned:   true,
-	},
+	"localkinesis/wire":     {imports: []string{"localkinesis/sequence"}},
 	"localkinesis/diskstore": { // passed in, so that tests do not link it
 		imports:   []string{"localkinesis/state"},
 		suppliers: fileLocks,
@@ -155,7 +155,6 @@ var (
 		"go.opentelemetry.io/otel/sdk/...",
 		"go.opentelemetry.io/proto/otlp/...",
 	}
-	cbor        = []string{"github.com/fxamacker/cbor/v2"}
 	fileLocks   = []string{"golang.org/x/sys/unix", "golang.org/x/sys/windows"}
 	commandLine = []string{
 		"github.com/spf13/cobra/...",
@@ -166,6 +165,7 @@ var (
 
 	// testSuppliers are what the test of any package may use.
 	testSuppliers = slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, []string{
+		"github.com/fxamacker/cbor/v2",
 		"go.uber.org/goleak",
 		"google.golang.org/protobuf/...",
 		"pgregory.net/rapid",
@@ -193,6 +193,5 @@ var (
 		"go.opentelemetry.io/otel/metric",
 		"go.opentelemetry.io/otel/trace",
 	}
-	cborModules  = []string{"github.com/fxamacker/cbor/v2", "github.com/x448/float16"}
-	localModules = slices.Concat(awsModules, cborModules, []string{"github.com/aws/aws-sdk-go-v2/credentials"})
+	localModules = slices.Concat(awsModules, []string{"github.com/aws/aws-sdk-go-v2/credentials"})
 )
