@@ -287,6 +287,43 @@ func TestReadFollowsReshardsAndStopsAtTheTip(t *testing.T) {
 	})
 }
 
+func TestReadUpToTheTipDoesNotEndBeforeTheShardListCouldBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// Retention has removed one parent of a merge. Whether its child may be
+		// read is settled by another listing, which fails at first.
+		stream := newFakeStream(2)
+		want := numbered(stream, 0, 2)
+		numbered(stream, 1, 2)
+		stream.reshard(1, 0, 1)
+		want = append(want, numbered(stream, 2, 2)...)
+		stream.forget(shardID(1))
+		var mu sync.Mutex
+		lists := 0
+		stream.failWith(func(op, _ string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if op == "ListShards" {
+				lists++
+			}
+			if op == "ListShards" && lists == 2 {
+				return errors.New("connection reset by peer")
+			}
+			return nil
+		})
+		var got []string
+		for r, err := range consumer.Read(t.Context(), stream, "orders", consumer.StopAtTip(), fast, quiet) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(r.Data))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("read %v with %d listings; want %v", got, lists, want)
+		}
+	})
+}
+
 func TestReadFromEachPosition(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -388,7 +388,7 @@ func (rd *reader) untilRelist() time.Duration {
 // idle decides what follows when no shard is being read: the end of the loop, or
 // another look at the shards after a while.
 func (rd *reader) idle(ctx context.Context) (done bool, err error) {
-	if rd.opts.StopAtTip || len(rd.only) > 0 {
+	if !rd.unsure && (rd.opts.StopAtTip || len(rd.only) > 0) {
 		return true, nil
 	}
 	if err := sleep(ctx, rd.opts.MaxPollInterval); err != nil {
