@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -394,7 +395,7 @@ func (b *batcher) add(pg *page) error {
 	}
 	switch {
 	case len(b.records) == 0:
-		b.settle()
+		b.settle(len(b.pages))
 	case b.t.opts.BatchWait == 0:
 		return b.flush()
 	case b.full == nil:
@@ -410,11 +411,12 @@ func (b *batcher) flush() error {
 			return err
 		}
 	}
-	b.settle()
+	b.settle(len(b.pages))
 	return nil
 }
 
-// deliver hands the collected records to the handler as one batch.
+// deliver hands the collected records to the handler as one batch. All pages but
+// the last, which may hold more, are then delivered.
 func (b *batcher) deliver() error {
 	t, first := b.t, &b.records[0]
 	call := func() error { return t.callBatch(b.records, b.handle) }
@@ -432,16 +434,16 @@ func (b *batcher) deliver() error {
 	t.handledAll(b.tickets, &b.records[len(b.records)-1])
 	clear(b.records)
 	b.records, b.tickets, b.full = b.records[:0], b.tickets[:0], nil
+	b.settle(len(b.pages) - 1)
 	return nil
 }
 
-// settle gives back the pages whose records are all delivered.
-func (b *batcher) settle() {
-	for i, pg := range b.pages {
+// settle gives back the first n pages, whose records are all delivered.
+func (b *batcher) settle(n int) {
+	for _, pg := range b.pages[:n] {
 		b.t.settle(pg)
-		b.pages[i] = nil
 	}
-	b.pages = b.pages[:0]
+	b.pages = slices.Delete(b.pages, 0, n)
 }
 
 // release gives back the pages of records that are not delivered.

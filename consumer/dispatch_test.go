@@ -208,6 +208,33 @@ func TestABatchWaitsForCompanyAsLongAsItIsTold(t *testing.T) {
 	})
 }
 
+func TestPagesAreGivenBackOnceTheirRecordsAreDelivered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// Room for three pages of ten records, and batches of seven: seven pages
+		// pass until one ends with a batch and leaves nothing waiting for company.
+		const size, pages = 10_000, 20
+		stream := newFakeStream(1)
+		stream.limit = 10
+		for range 10 * pages {
+			stream.put(0, "k", make([]byte, size))
+		}
+		handled := 0
+		worker := startWith(t, stream, memlease.New(), func(c *consumer.Consumer, ctx context.Context) error {
+			return c.RunBatch(ctx, func(_ context.Context, batch []kinetrail.Record) error { handled += len(batch); return nil })
+		}, func(o *consumer.Options) {
+			o.MaxBatch, o.BatchWait = 7, time.Hour
+			o.MaxBufferedBytes = 3 * 10 * size
+		})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if want := 10 * pages / 7 * 7; handled != want {
+			t.Errorf("%d records handled within a minute; want the %d that fill a batch of 7", handled, want)
+		}
+		worker.drain(t)
+	})
+}
+
 func TestPerKeyKeepsTheOrderOfEveryKeyAndHandlesKeysAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
