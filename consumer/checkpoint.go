@@ -19,7 +19,7 @@ type tracker struct {
 	max int // records added and not done
 
 	mu     sync.Mutex
-	first  uint64 // ticket of entries[0]
+	first  uint64 // ticket of marks[head]
 	marks  []mark
 	head   int // marks before it are passed
 	open   int

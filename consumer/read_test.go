@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
-	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
 	"github.com/kinetrail/kinetrail/localkinesis"
 )
@@ -64,5 +63,3 @@ func TestReadYieldsTheWholeStreamUpToItsTip(t *testing.T) {
 		t.Errorf("read %v; want %v", got, want)
 	}
 }
-
-var _ = kinetrail.TrimHorizon
