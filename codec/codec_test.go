@@ -145,6 +145,14 @@ func TestABadValueIsOneError(t *testing.T) {
 	}
 }
 
+func TestAValueThatIsHalfReadIsNone(t *testing.T) {
+	t.Parallel()
+	values, failures := collect(codec.JSONLines[order]().Decode([]byte(`{"id":"half","total":"bad"}`)))
+	if len(values) != 1 || values[0] != (order{}) || failures[0] == nil {
+		t.Errorf("%+v, errors %v; want the zero value and an error", values, failures)
+	}
+}
+
 func TestBadNetstringsEndTheRecord(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
