@@ -76,13 +76,13 @@ func comment(line string) string {
 type kind string
 
 const (
-	picture   kind = "a picture"             // is looked at
-	functions kind = "functions"             // are called by testdata/readme/main.go
-	fragment  kind = "lines of a function"   // are called by it as the function install
-	program   kind = "a program"             // is invoked as a Lambda function
-	goTest    kind = "a test"                // is run with go test
-	ownTests  kind = "the test command"      // is what runs this
-	commands  kind = "commands of kinetrail" // are run by a shell
+	picture   kind = "a picture"             // looked at
+	functions kind = "a function"            // called by testdata/readme/main.go
+	fragment  kind = "lines of a function"   // called by it as the function install
+	program   kind = "a program"             // invoked as a Lambda function
+	goTest    kind = "a test"                // run with go test
+	ownTests  kind = "the test command"      // what runs this
+	commands  kind = "commands of kinetrail" // run by a shell
 )
 
 // called are the functions that testdata/readme/main.go calls.

@@ -43,10 +43,15 @@ func play(t *testing.T, text string) []failure {
 		}
 		r.blocks, r.kinds = append(r.blocks, b), append(r.kinds, k)
 	}
-	var both sync.WaitGroup
-	both.Go(r.playGo)
-	both.Go(r.playShell)
-	both.Wait()
+	for _, k := range []kind{picture, functions, fragment, program, goTest, ownTests, commands} {
+		if len(r.of(k)) == 0 {
+			r.fail(block{}, fmt.Errorf("it has no block that is %s", k))
+		}
+	}
+	var typing sync.WaitGroup
+	typing.Go(r.playShell)
+	r.playGo()
+	typing.Wait()
 	return r.failures
 }
 

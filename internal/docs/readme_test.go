@@ -18,10 +18,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if folder, _ := built(); folder != "" {
-		_ = os.RemoveAll(folder)
+	folder, err := os.MkdirTemp("", "kinetrail-docs-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	shared = folder
+	code := m.Run()
+	_ = os.RemoveAll(shared)
 	os.Exit(code)
 }
 

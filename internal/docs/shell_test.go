@@ -38,26 +38,24 @@ serve)
 esac
 `
 
-// built is the folder of what all tests share: kinetrail, and the stand-in under
-// the name go. TestMain removes it.
-var built = sync.OnceValues(func() (folder string, err error) {
-	folder, err = os.MkdirTemp("", "kinetrail-docs-")
-	if err != nil {
-		return "", err
+// shared is the folder of what all tests use: kinetrail, and the stand-in under
+// the name go. TestMain makes and removes it.
+var shared string
+
+// build fills the shared folder.
+var build = sync.OnceValue(func() error {
+	if err := os.WriteFile(filepath.Join(shared, "go"), []byte(goStandIn), 0o700); err != nil {
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "go"), []byte(goStandIn), 0o700); err != nil {
-		return folder, err
-	}
-	_, err = goCommand(context.Background(), "build", "-o", filepath.Join(folder, "kinetrail"), "./cmd/kinetrail")
-	return folder, err
+	_, err := goCommand(context.Background(), "build", "-o", filepath.Join(shared, "kinetrail"), "./cmd/kinetrail")
+	return err
 })
 
 // shell is the terminal in which the shell blocks run.
 type shell struct {
-	folder string // of built
-	pid    string // the file where the server's process is noted
-	url    string // of the server, once one runs
-	serve  *process
+	pid   string // the file where the server's process is noted
+	url   string // of the server, once one runs
+	serve *process
 }
 
 // playShell runs the shell blocks in the order of the page. A server that one of
@@ -76,12 +74,11 @@ func (r *readme) playShell() {
 		r.t.Logf("the shell blocks were not run, because sh is not on the PATH; %s=sh makes this a failure", require)
 		return
 	}
-	folder, err := built()
-	if err != nil {
+	if err := build(); err != nil {
 		r.fail(block{}, err)
 		return
 	}
-	s := &shell{folder: folder, pid: filepath.Join(r.folder, "pid")}
+	s := &shell{pid: filepath.Join(r.folder, "pid")}
 	for _, b := range r.of(commands) {
 		if err := s.run(b); err != nil {
 			r.fail(b, err)
@@ -110,8 +107,8 @@ func (s *shell) run(b block) error {
 	serves := strings.TrimSpace(b.text) == "go run ./cmd/kinetrail serve"
 	command := exec.Command("sh", "-e", "-c", b.text)
 	command.Dir = root()
-	p, err := start(command, "PATH="+s.folder+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"STANDIN_KINETRAIL="+filepath.Join(s.folder, "kinetrail"), "STANDIN_PROCESS="+s.pid, "STANDIN_URL="+s.url)
+	p, err := start(command, "PATH="+shared+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"STANDIN_KINETRAIL="+filepath.Join(shared, "kinetrail"), "STANDIN_PROCESS="+s.pid, "STANDIN_URL="+s.url)
 	if err != nil {
 		return err
 	}
