@@ -18,3 +18,7 @@ func tryLock(f *os.File) (locked bool, err error) {
 	}
 	return err == nil, err
 }
+
+// unlock lets go of the lock at once. Closing the file is not enough: a child
+// of this process that is about to be started has it open, too, for a moment.
+func unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
