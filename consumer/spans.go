@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -57,7 +56,7 @@ func (s *spans) process(ctx context.Context, r *kinetrail.Record) (context.Conte
 		return otelcarrier.ContextWith(ctx, r.Trace), span{}
 	}
 	above := trace.SpanContextFromContext(ctx)
-	ctx, carried := s.carried(ctx, r)
+	ctx, carried := otelcarrier.Carried(ctx, r, s.propagator)
 	ctx, started := s.tracing.Process(ctx, r, carried, time.Now())
 	if id := started.SpanContext().SpanID(); !id.IsValid() || id == carried.SpanID() || id == above.SpanID() {
 		s.idle.Store(true)
@@ -65,33 +64,11 @@ func (s *spans) process(ctx context.Context, r *kinetrail.Record) (context.Conte
 	return ctx, span{started}
 }
 
-// carried returns the context a record carries, and ctx with its baggage.
-func (s *spans) carried(ctx context.Context, r *kinetrail.Record) (context.Context, trace.SpanContext) {
-	if s.propagator != nil && len(r.Headers) > 0 {
-		headers := otelcarrier.HeaderCarrier(r.Headers)
-		found := s.propagator.Extract(context.Background(), &headers)
-		if carried := trace.SpanContextFromContext(found); carried.IsValid() {
-			return withBaggage(ctx, baggage.FromContext(found)), carried
-		}
-	}
-	if r.Trace.IsZero() {
-		return ctx, trace.SpanContext{}
-	}
-	return otelcarrier.ContextWithBaggage(ctx, r.Trace), otelcarrier.SpanContext(r.Trace)
-}
-
-func withBaggage(ctx context.Context, b baggage.Baggage) context.Context {
-	if b.Len() == 0 {
-		return ctx
-	}
-	return baggage.ContextWithBaggage(ctx, b)
-}
-
 // processBatch starts the span around the handler of a batch.
 func (s *spans) processBatch(ctx context.Context, batch []kinetrail.Record) (context.Context, span) {
 	links, now := s.tracing.NewLinks(), time.Now()
 	for i := range batch {
-		if _, carried := s.carried(ctx, &batch[i]); carried.IsValid() {
+		if _, carried := otelcarrier.Carried(ctx, &batch[i], s.propagator); carried.IsValid() {
 			links.AddRecord(&batch[i], carried, now)
 		}
 	}

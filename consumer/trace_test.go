@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -136,6 +137,40 @@ func TestProcessSpansCanLinkInstead(t *testing.T) {
 		first := spans.Ended()[0]
 		if first.Parent().IsValid() || len(first.Links()) != 1 || first.Links()[0].SpanContext.SpanID().String() != spanA {
 			t.Errorf("span with parent %v and links %v; want none and one link to %s", first.Parent(), first.Links(), spanA)
+		}
+	})
+}
+
+// coloured is a propagator of its own kind: it reads span C where the colour is
+// red.
+type coloured struct{ propagation.TraceContext }
+
+func (coloured) Extract(ctx context.Context, c propagation.TextMapCarrier) context.Context {
+	if c.Get("colour") != "red" {
+		return ctx
+	}
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": "00-" + traceA + "-" + spanC + "-01"})
+}
+
+func TestAPropagatorReadsHeadersAndLeavesKeysToW3C(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(1)
+		var b aggregate.Builder
+		b.Add(&aggregate.UserRecord{PartitionKey: "k", Headers: []kinetrail.Header{{Name: "colour", Value: "red"}}})
+		stream.put(0, "k", b.AppendTo(nil))
+		stream.put(0, "00-"+traceA+"-"+spanA+"-01-k1=group-1", nil)
+		spans, withTracer := recorder()
+		got := newSeen()
+		worker := start(t, stream, memlease.New(), got.handle, withTracer, func(o *consumer.Options) { o.Propagator = coloured{} })
+		got.await(t, 2)
+		worker.drain(t)
+		var parents []string
+		for _, s := range spans.Ended() {
+			parents = append(parents, s.Parent().SpanID().String())
+		}
+		if want := []string{spanC, spanA}; !slices.Equal(parents, want) {
+			t.Errorf("the spans continue %v; want %v", parents, want)
 		}
 	})
 }

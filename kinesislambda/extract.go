@@ -1,14 +1,8 @@
 package kinesislambda
 
 import (
-	"context"
-
-	"go.opentelemetry.io/otel/baggage"
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/tracecarrier"
-	"github.com/kinetrail/kinetrail/tracecarrier/otelcarrier"
 )
 
 // extract gives a record that came without a container the key and the context
@@ -33,24 +27,4 @@ func (w *wrapper) finish(b *batch, r *kinetrail.Record, found tracecarrier.Findi
 	if found.Malformed {
 		b.malformed++
 	}
-}
-
-// carried returns the span context that a record carries, and ctx with the
-// record's baggage.
-func (w *wrapper) carried(ctx context.Context, r *kinetrail.Record) (context.Context, trace.SpanContext) {
-	if w.Propagator != nil && len(r.Headers) > 0 {
-		headers := otelcarrier.HeaderCarrier(r.Headers)
-		found := w.Propagator.Extract(context.Background(), &headers)
-		if carried := trace.SpanContextFromContext(found); carried.IsValid() {
-			return withBaggage(ctx, baggage.FromContext(found)), carried
-		}
-	}
-	return otelcarrier.ContextWithBaggage(ctx, r.Trace), otelcarrier.SpanContext(r.Trace)
-}
-
-func withBaggage(ctx context.Context, b baggage.Baggage) context.Context {
-	if b.Len() == 0 {
-		return ctx
-	}
-	return baggage.ContextWithBaggage(ctx, b)
 }

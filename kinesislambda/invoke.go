@@ -12,6 +12,7 @@ import (
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
 	"github.com/kinetrail/kinetrail/metrics"
+	"github.com/kinetrail/kinetrail/tracecarrier/otelcarrier"
 )
 
 // answerTime is what flushing leaves of an invocation for sending the answer.
@@ -49,12 +50,12 @@ func (w *wrapper) startSpan(ctx context.Context, b *batch) (context.Context, tra
 	spans := tracing.New(w.tracer, b.stream.Name(), tracing.Config{ShardID: b.shardID, LinkRecords: w.LinkTraces})
 	now := time.Now()
 	if len(b.records) == 1 {
-		ctx, carried := w.carried(ctx, &b.records[0])
+		ctx, carried := otelcarrier.Carried(ctx, &b.records[0], w.Propagator)
 		return spans.Process(ctx, &b.records[0], carried, now)
 	}
 	links := spans.NewLinks()
 	for i := range b.records {
-		_, carried := w.carried(ctx, &b.records[i])
+		_, carried := otelcarrier.Carried(ctx, &b.records[i], w.Propagator)
 		links.AddRecord(&b.records[i], carried, now)
 	}
 	return spans.ProcessBatch(ctx, len(b.records), links)
@@ -95,7 +96,7 @@ func (w *wrapper) recordContext(ctx context.Context, b *batch, i int) context.Co
 	if len(b.records) == 1 {
 		return ctx
 	}
-	ctx, carried := w.carried(ctx, &b.records[i])
+	ctx, carried := otelcarrier.Carried(ctx, &b.records[i], w.Propagator)
 	if w.LinkTraces || !carried.IsValid() {
 		return ctx
 	}
