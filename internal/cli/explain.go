@@ -224,7 +224,7 @@ func answerText(err error, failed smithy.APIError) string {
 // comes from, which means nothing to who did not write it.
 func sentenceOf(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
-	for _, name := range []string{"new producer: ", "producer: ", "consumer: ", "localkinesis: "} {
+	for _, name := range []string{"new producer: ", "producer: ", "consumer: ", "localkinesis: ", "diskstore: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	return text
