@@ -98,22 +98,16 @@ func (c *call) faultError(target aim) error {
 		e.Status = http.StatusServiceUnavailable
 	}
 	if e.Message == "" {
-		shard := ""
-		if len(target.shards) > 0 {
-			shard = target.shards[0]
-		}
-		e.Message = c.usualMessage(e.Code, target.stream, shard)
+		e.Message = c.usualMessage(e.Code, target)
 	}
 	return e
 }
 
 // usualMessage is what the service says with an error.
-func (c *call) usualMessage(code, stream, shard string) string {
+func (c *call) usualMessage(code string, target aim) string {
 	switch code {
-	case state.ProvisionedThroughputExceeded:
-		return fmt.Sprintf("Rate exceeded for shard %s in stream %s under account %s.", shard, stream, c.server.options.Account)
-	case state.LimitExceeded:
-		return fmt.Sprintf("Rate exceeded for stream %s under account %s.", stream, c.server.options.Account)
+	case state.ProvisionedThroughputExceeded, state.LimitExceeded:
+		return fmt.Sprintf("Rate exceeded for %s under account %s.", target, c.server.options.Account)
 	case state.ExpiredIterator:
 		return "Iterator expired: a fault rule says so."
 	case "InternalFailure":

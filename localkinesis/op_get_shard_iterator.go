@@ -1,6 +1,7 @@
 package localkinesis
 
 import (
+	"errors"
 	"time"
 
 	"github.com/kinetrail/kinetrail/localkinesis/state"
@@ -27,11 +28,7 @@ type getShardIteratorOutput struct {
 }
 
 var getShardIterator = define("GetShardIterator", func(c *call, in *getShardIteratorInput) (any, error) {
-	stream, err := c.stream(in.streamRef)
-	if err != nil {
-		return nil, err
-	}
-	shard, err := stream.Shard(*in.ShardId)
+	stream, shard, err := c.shardToRead(in)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +44,28 @@ var getShardIterator = define("GetShardIterator", func(c *call, in *getShardIter
 		ShardIterator: c.server.sealer.SealIterator(stream.Iterator(shard, next, c.At)),
 	}, nil
 })
+
+// shardToRead finds the shard. In this operation the service looks at the form
+// of the ID first, and says of a shard what others say of the stream when that is
+// not there.
+func (c *call) shardToRead(in *getShardIteratorInput) (*state.Stream, *state.Shard, error) {
+	stream, err := c.stream(in.streamRef)
+	var refused *state.Error
+	if err != nil && !(errors.As(err, &refused) && refused.Code == state.ResourceNotFound) {
+		return nil, nil, err
+	}
+	name, account := in.aim(c).stream, c.server.options.Account
+	index, ok := state.ShardIndex(*in.ShardId)
+	if !ok {
+		return nil, nil, wire.Refuse(state.ResourceNotFound, "Could not find shard %s in stream %s under account %s.", *in.ShardId, name, account)
+	}
+	if stream != nil {
+		if shard := stream.ShardAt(index); shard != nil {
+			return stream, shard, nil
+		}
+	}
+	return nil, nil, wire.Refuse(state.ResourceNotFound, "Shard %s in stream %s under account %s does not exist", state.ShardID(index), name, account)
+}
 
 // startingPosition is where a reader wants to begin.
 type startingPosition struct {

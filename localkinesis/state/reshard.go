@@ -9,8 +9,9 @@ import (
 	"github.com/kinetrail/kinetrail/shardmap"
 )
 
-// shardIndex reads a shard ID.
-func shardIndex(id string) (uint32, bool) {
+// ShardIndex reads a shard ID, in the service's generous reading: digits alone,
+// or behind any prefix and a dash.
+func ShardIndex(id string) (uint32, bool) {
 	if _, digits, ok := strings.Cut(id, "-"); ok {
 		id = digits
 	}

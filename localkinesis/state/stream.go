@@ -215,10 +215,9 @@ func (s *Stream) OpenShards() []*Shard { return s.layout.Load().open }
 // ShardFor is the open shard that owns a hash key.
 func (s *Stream) ShardFor(key shardmap.HashKey) *Shard { return s.layout.Load().owner(key) }
 
-// Shard returns the shard of this ID, in the service's generous reading:
-// digits alone, or behind any prefix and a dash.
+// Shard returns the shard of this ID, as ShardIndex reads it.
 func (s *Stream) Shard(id string) (*Shard, error) {
-	index, ok := shardIndex(id)
+	index, ok := ShardIndex(id)
 	if !ok {
 		return nil, s.noShard(id)
 	}
