@@ -54,7 +54,7 @@ func putWithProducer(options ...func(*producer.Options)) func(context.Context, *
 		p := &producerPutter{load: newLoad(w.bytes)}
 		p.done = func(r producer.Result) {
 			if r.Err != nil {
-				p.failed.CompareAndSwap(nil, &r.Err)
+				p.fail(r.Err)
 			}
 		}
 		unlimited := func(o *producer.Options) { o.ShardShare, o.StartContext = 1e6, ctx }
@@ -93,5 +93,7 @@ func (p *producerPutter) work(ctx context.Context, records int) (int, error) {
 	}
 	return records, err
 }
+
+func (p *producerPutter) fail(err error) { p.failed.CompareAndSwap(nil, &err) }
 
 func (p *producerPutter) close(ctx context.Context) error { return p.producer.Close(ctx) }

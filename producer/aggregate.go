@@ -18,29 +18,39 @@ var builders = sync.Pool{New: func() any { return new(aggregate.Builder) }}
 // make makes a Kinesis record of the first records of l. The bytes of a
 // container are made later, by finish, without the lock that guards s.
 func (s *schedule) make(l *lane) *kinesisRecord {
+	first := l.waiting.pop()
 	k := s.newKinesisRecord()
 	k.lane = l
-	first := l.waiting.pop()
-	k.users.append(first)
 	k.attempts = first.earlier
+	k.take(first)
 	if first.form == plain {
-		k.key, k.hashKey = first.storedKey, first.storedHash
-		k.data, k.bytes = first.data, first.size()
+		k.bytes, k.dataBytes = int(first.bytes), len(first.data)
 		return k
 	}
-	k.key, k.hashKey = first.storedKey, first.storedHash
+	k.box = &container{key: first.key, hashKey: first.explicitHashKey}
 	if s.rules.aggregation == ByShard {
-		k.key, k.hashKey = shardContainerKey, first.hashKeyText()
+		k.box.key, k.box.hashKey = shardContainerKey, first.hashKeyText()
 	}
-	k.builder = builders.Get().(*aggregate.Builder)
-	k.builder.Add(s.entry.of(first))
+	k.box.builder = builders.Get().(*aggregate.Builder)
+	k.box.builder.Add(s.entry.of(first))
 	for l.groups && s.joins(k, l.waiting.first) {
 		u := l.waiting.pop()
-		k.users.append(u)
-		k.builder.Add(s.entry.of(u))
+		k.take(u)
+		k.box.builder.Add(s.entry.of(u))
 	}
-	k.bytes = k.builder.Size() + len(k.key)
+	k.measure()
 	return k
+}
+
+// take makes u the last of k's user records.
+func (k *kinesisRecord) take(u *userRecord) {
+	u.sub = int32(k.users.count)
+	k.users.append(u)
+	k.buffered += int(u.buffered)
+	if u.details != nothing {
+		k.awaited = k.awaited || u.waiter != nil
+		k.traced = k.traced || u.trace.Parent != "" || u.span != nil
+	}
 }
 
 // joins reports whether u goes into the container of k too.
@@ -52,11 +62,12 @@ func (s *schedule) joins(k *kinesisRecord, u *userRecord) bool {
 	if s.rules.aggregation == SameKey && (u.key != first.key || u.explicitHashKey != first.explicitHashKey) {
 		return false
 	}
-	if !sameAttempts(u.earlier, first.earlier) {
+	if !sameAttempts(u.earlier, k.attempts) {
 		return false // the records of a container share their attempts
 	}
-	room := s.rules.containerBytes - len(k.key)
-	return k.builder.Size()+containerBound(u) <= room || k.builder.SizeWith(s.entry.of(u)) <= room
+	room := s.rules.containerBytes - len(k.box.key)
+	builder := k.box.builder
+	return builder.Size()+containerBound(u) <= room || builder.SizeWith(s.entry.of(u)) <= room
 }
 
 func sameAttempts(a, b []Attempt) bool {
@@ -88,7 +99,11 @@ func (e *containerEntry) of(u *userRecord) *aggregate.UserRecord {
 // containerBound is a size that no container of u alone exceeds, outer key
 // included. It is cheap, where the Builder is exact.
 func containerBound(u *userRecord) int {
-	bound := 64 + len(u.data) + 2*len(u.key) + len(u.explicitHashKey)
+	bound := 64 + len(u.data) + 2*len(u.key)
+	if u.details == nothing {
+		return bound
+	}
+	bound += len(u.explicitHashKey)
 	for i := range u.headers {
 		bound += headerBound(len(u.headers[i].Name), len(u.headers[i].Value))
 	}
@@ -104,30 +119,45 @@ func headerBound(name, value int) int { return 16 + name + value }
 
 // finish makes the bytes of a container.
 func (k *kinesisRecord) finish() {
-	if k.builder == nil {
+	if k.box == nil || k.box.builder == nil {
 		return
 	}
-	k.data = k.builder.AppendTo(make([]byte, 0, k.builder.Size()))
-	k.dropBuilder()
+	k.box.data = k.box.builder.AppendTo(make([]byte, 0, k.box.builder.Size()))
+	k.box.dropBuilder()
 }
 
-func (k *kinesisRecord) dropBuilder() {
-	if k.builder != nil {
-		k.builder.Reset()
-		builders.Put(k.builder)
-		k.builder = nil
+func (c *container) dropBuilder() {
+	if c.builder != nil {
+		c.builder.Reset()
+		builders.Put(c.builder)
+		c.builder = nil
 	}
 }
 
-// refill makes a container anew after users were taken out of it.
-func (s *schedule) refill(k *kinesisRecord) {
-	k.dropBuilder()
-	k.data = nil
-	k.builder = builders.Get().(*aggregate.Builder)
-	for u := k.users.first; u != nil; u = u.next {
-		k.builder.Add(s.entry.of(u))
+// remake makes a Kinesis record anew of those of its user records that are left.
+func (s *schedule) remake(k *kinesisRecord, left userQueue) {
+	k.users, k.buffered, k.awaited, k.traced = userQueue{}, 0, false, false
+	if k.box != nil {
+		k.box.dropBuilder()
+		k.box.data = nil
+		k.box.builder = builders.Get().(*aggregate.Builder)
 	}
-	k.bytes = k.builder.Size() + len(k.key)
+	for left.first != nil {
+		u := left.pop()
+		k.take(u)
+		if k.box != nil {
+			k.box.builder.Add(s.entry.of(u))
+		}
+	}
+	if k.box != nil {
+		k.measure()
+	}
+}
+
+// measure sets the sizes of a container.
+func (k *kinesisRecord) measure() {
+	k.dataBytes = k.box.builder.Size()
+	k.bytes = k.dataBytes + len(k.box.key)
 }
 
 // hashKeyText is the decimal hash key that decides the record's shard.

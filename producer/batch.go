@@ -20,6 +20,7 @@ const worthRequest = 1 << 20
 type rules struct {
 	aggregation    Aggregation
 	lanes          bool // records of a lane wait for each other
+	hashes         bool // records go by their hash keys
 	linger         time.Duration
 	deadline       time.Duration
 	maxAttempts    int
@@ -37,17 +38,19 @@ const fullLingers = 10
 // schedule decides what goes into the next request and when. It starts no
 // goroutine and reads no clock; the Producer guards it.
 //
-//	add ──► lane ──► target ──► request ──► settle ──► results
-//	          ▲                                │
-//	          └────────── delayed ◄────────────┘
+//	add ──► inbox ──► lane ──► target ──► request ──► settle ──► results
+//	                    ▲                                │
+//	                    └────────── delayed ◄────────────┘
 type schedule struct {
 	rules rules
 	count tally
 
 	// Where records go; see route.go.
+	inbox      userQueue     // records that have no lane yet
 	shards     *shardmap.Map // nil while it is not known
 	generation int           // of shards
 	targets    map[string]*target
+	roads      []road  // to targets
 	anywhere   *target // of records whose shard is not known
 	lanes      map[string]*lane
 	misplaced  []*kinesisRecord // their verdict needs a newer shard map
@@ -57,17 +60,17 @@ type schedule struct {
 	active   targetQueue // targets with ready lanes and a limiter that allows
 	held     []*target   // targets with ready lanes that their limiters hold
 	offered  offer       // of active
-	lingerAt time.Time   // when the first record of active has waited enough
+	lingerAt instant     // when the first record of active has waited enough
 
 	// What is on its way.
 	underway    []*request
 	delayed     delayed
-	chance      float64   // of delays, drawn for each settled request
-	failures    int       // failed requests in a row
-	pausedUntil time.Time // after a failed request
+	chance      float64 // of delays, drawn for each settled request
+	failures    int     // failed requests in a row
+	pausedUntil instant // after a failed request
 
-	sweepAt time.Time // when waiting records may have expired
-	hurry   *epoch    // records of older epochs do not linger
+	sweepAt instant // when waiting records may have expired
+	hurry   *epoch  // records of older epochs do not linger
 
 	waiting, waitingBytes int // of user records without a result
 
@@ -75,11 +78,14 @@ type schedule struct {
 	stopCode    string
 	undelivered []kinetrail.Record // rejected since it stopped
 
-	answers, deliveries userQueue // records with their results
+	answers, deliveries recordQueue // records with their results
 
-	entry       containerEntry
-	freeRecords *kinesisRecord
-	freeLanes   *lane
+	// At rest, or of use to one at a time.
+	entry        containerEntry
+	freeUsers    *userRecord
+	freeRecords  *kinesisRecord
+	freeLanes    *lane
+	freeRequests []*request
 }
 
 func newSchedule(r rules) schedule {
@@ -93,19 +99,35 @@ type request struct {
 	records []*kinesisRecord
 	entries []types.PutRecordsRequestEntry
 	bytes   int
-	place   int // in schedule.underway
+	place   int  // in schedule.underway
+	traced  bool // one of the records has a context
 }
 
 // add takes a record in; records of one lane keep the order of the calls.
 func (s *schedule) add(u *userRecord) {
 	s.waiting++
-	s.waitingBytes += u.bufferedSize
-	l := s.laneOf(u)
-	l.waiting.append(u)
-	s.update(l)
-	if s.rules.deadline > 0 && s.sweepAt.IsZero() {
-		s.sweepAt = u.putAt.Add(s.rules.deadline)
+	s.waitingBytes += int(u.buffered)
+	s.inbox.append(u)
+	if s.rules.deadline > 0 && s.sweepAt == 0 {
+		s.sweepAt = u.putAt.add(s.rules.deadline)
 	}
+}
+
+// A record stays in the inbox until there is reason to look at the schedule:
+// enough company to be worth it, or the end of the first one's patience.
+const (
+	inboxRecords = 64
+	inboxBytes   = 8 << 10
+)
+
+// presses reports whether what came in calls for a look at the schedule.
+func (s *schedule) presses() bool {
+	if s.inbox.count == 0 || s.stopped != nil || len(s.underway) >= s.rules.concurrency {
+		return false
+	}
+	return s.inbox.count >= inboxRecords || s.inbox.bytes >= inboxBytes ||
+		s.offered.records+s.inbox.count >= s.rules.requestRecords ||
+		s.offered.bytes+s.inbox.bytes >= min(worthRequest, s.rules.requestBytes)
 }
 
 // update takes note of a change of l: it stands in line while it is ready, and
@@ -161,7 +183,7 @@ func (s *schedule) queue(l *lane) {
 }
 
 // patience is until when l's first record waits for company.
-func (s *schedule) patience(l *lane) time.Time {
+func (s *schedule) patience(l *lane) instant {
 	if len(l.again) > 0 {
 		return l.again[0].retryAt
 	}
@@ -170,13 +192,13 @@ func (s *schedule) patience(l *lane) time.Time {
 		return first.putAt
 	}
 	if l.offer.full > 0 {
-		return first.putAt.Add(s.rules.linger / fullLingers)
+		return first.putAt.add(s.rules.linger / fullLingers)
 	}
-	return first.putAt.Add(s.rules.linger)
+	return first.putAt.add(s.rules.linger)
 }
 
-func (s *schedule) lingerUntil(t time.Time) {
-	if s.lingerAt.IsZero() || t.Before(s.lingerAt) {
+func (s *schedule) lingerUntil(t instant) {
+	if s.lingerAt == 0 || t < s.lingerAt {
 		s.lingerAt = t
 	}
 }
@@ -205,7 +227,7 @@ func (s *schedule) offerOf(l *lane) offer {
 	case l.groups:
 		o.add(offer{records: 1, bytes: min(l.waiting.bytes, container)})
 	case l.exclusive:
-		o.add(offer{records: 1, bytes: l.waiting.first.size()})
+		o.add(offer{records: 1, bytes: int(l.waiting.first.bytes)})
 	default:
 		o.add(offer{records: l.waiting.count, bytes: l.waiting.bytes})
 	}
@@ -214,11 +236,11 @@ func (s *schedule) offerOf(l *lane) offer {
 
 // due reports whether a request should be made now, and whether the records that
 // have not lingered are to go with it.
-func (s *schedule) due(now time.Time) (due, everything bool) {
+func (s *schedule) due(now instant) (due, everything bool) {
 	switch {
-	case s.active.first == nil || s.stopped != nil || len(s.underway) >= s.rules.concurrency || now.Before(s.pausedUntil):
+	case s.active.first == nil || s.stopped != nil || len(s.underway) >= s.rules.concurrency || now < s.pausedUntil:
 		return false, false
-	case !now.Before(s.lingerAt):
+	case now >= s.lingerAt:
 		return true, true
 	case s.offered.records >= s.rules.requestRecords || s.offered.bytes >= min(worthRequest, s.rules.requestBytes):
 		return true, false
@@ -230,18 +252,21 @@ func (s *schedule) due(now time.Time) (due, everything bool) {
 }
 
 // next makes the next request, or returns nil if none is due.
-func (s *schedule) next(now time.Time) *request {
+func (s *schedule) next(now instant) *request {
+	s.route()
 	s.ripen(now)
 	due, everything := s.due(now)
 	if !due {
 		return nil
 	}
-	r := &request{place: len(s.underway)}
+	r := s.newRequest()
+	r.place = len(s.underway)
 	if everything {
-		s.lingerAt = time.Time{}
+		s.lingerAt = 0
 	}
 	s.fill(r, everything, now)
 	if len(r.records) == 0 {
+		s.freeRequest(r)
 		return nil
 	}
 	s.underway = append(s.underway, r)
@@ -250,7 +275,7 @@ func (s *schedule) next(now time.Time) *request {
 
 // fill takes one Kinesis record after another, the targets in turn, so that a
 // shard with much to send does not fill the request.
-func (s *schedule) fill(r *request, everything bool, now time.Time) {
+func (s *schedule) fill(r *request, everything bool, now instant) {
 	var unripe targetQueue
 	for s.active.first != nil {
 		t := s.active.pop()
@@ -274,42 +299,85 @@ func (s *schedule) fill(r *request, everything bool, now time.Time) {
 			s.lingerUntil(s.patience(l))
 			return
 		}
-		k := s.take(l)
-		t.limiter.spend(k.bytes)
-		r.records = append(r.records, k)
-		r.bytes += k.bytes
+		s.turn(r, l, now)
 		s.active.append(t)
 	}
 	s.active = unripe
 }
 
+// turnRecords is how many plain records a target gives at its turn.
+const turnRecords = 16
+
+// turn adds to r what l gives at its turn: a Kinesis record, or several plain
+// ones of a lane that need not wait for each other.
+func (s *schedule) turn(r *request, l *lane, now instant) {
+	t := l.queuedAt
+	for range turnRecords {
+		if k := s.take(l); k != nil {
+			k.target, k.sentTo = t, s.generation
+			t.limiter.spend(k.bytes)
+			r.records = append(r.records, k)
+			r.bytes += k.bytes
+			r.traced = r.traced || k.traced
+		}
+		if !s.goesOn(r, l) || !t.limiter.allows(now) {
+			break
+		}
+	}
+	s.dequeue(l)
+	s.update(l)
+}
+
+// goesOn reports whether l may give one more record at its turn.
+func (s *schedule) goesOn(r *request, l *lane) bool {
+	return l.shared() && !l.groups && len(l.again) == 0 && l.waiting.count > 0 &&
+		len(r.records) > 0 && !r.records[0].alone && len(r.records) < s.rules.requestRecords &&
+		r.bytes+s.nextBytes(l) <= s.rules.requestBytes
+}
+
 // ripe reports whether l goes with a request made now. A shard's container
 // stays behind to fill up unless it is full or has lingered, or as good as
 // lingered when there is a request to go with.
-func (s *schedule) ripe(l *lane, everything bool, now time.Time) bool {
+func (s *schedule) ripe(l *lane, everything bool, now instant) bool {
 	if !l.groups || !l.shared() || l.offer.records > 0 {
 		return true
 	}
-	return everything && !now.Before(s.patience(l).Add(-s.rules.linger/2))
+	return everything && now >= s.patience(l).add(-s.rules.linger/2)
 }
 
-// take takes the next Kinesis record out of a ready lane.
+// take takes the next Kinesis record out of a ready lane. It returns nil when
+// the next user record has to wait for others of its key, and was sent to their
+// lane.
 func (s *schedule) take(l *lane) *kinesisRecord {
-	var k *kinesisRecord
 	if len(l.again) > 0 {
-		k = l.again[0]
+		k := l.again[0]
 		l.again[0] = nil
 		if l.again = l.again[1:]; len(l.again) == 0 {
 			l.again = nil
 		}
-	} else {
-		k = s.make(l)
-		l.unacked++
+		return k
 	}
-	k.target, k.sentTo = l.queuedAt, s.generation
-	s.dequeue(l)
-	s.update(l)
-	return k
+	if l.shared() && !l.groups && s.rules.lanes && !l.waiting.first.keyless {
+		if l = s.sortOut(l); l == nil {
+			return nil
+		}
+	}
+	l.unacked++
+	return s.make(l)
+}
+
+// sortOut brings the next record of a shared lane to the lane of its key. It
+// returns that lane if the record may be sent at once.
+func (s *schedule) sortOut(l *lane) *lane {
+	u := l.waiting.pop()
+	_, busy := s.lanes[u.key]
+	own := s.laneOfKey(u)
+	own.waiting.append(u)
+	if !busy && u.explicitHashKey == "" {
+		return own
+	}
+	s.update(own)
+	return nil
 }
 
 // dequeue takes the lane out of the head of its line, unless it is a shared one
@@ -331,7 +399,7 @@ func (s *schedule) nextBytes(l *lane) int {
 	u := l.waiting.first
 	switch {
 	case u.form == plain:
-		return u.size()
+		return int(u.bytes)
 	case l.groups:
 		return max(s.rules.containerBytes, containerBound(u))
 	}
@@ -343,22 +411,22 @@ func (s *schedule) nextBytes(l *lane) int {
 const holdTime = 50 * time.Millisecond
 
 // hold takes a target out of the line until its limiter lets records go.
-func (s *schedule) hold(t *target, now time.Time) {
+func (s *schedule) hold(t *target, now instant) {
 	t.active, t.held = false, true
-	t.heldUntil = later(t.limiter.allowsAt(), now.Add(holdTime))
+	t.heldUntil = max(t.limiter.allowsAt(), now.add(holdTime))
 	s.offered.subtract(t.offered)
 	s.held = append(s.held, t)
 }
 
 // ripen brings back what has waited for its time: failed records after their
 // delay, targets whose limiter lets records go again, and the expired.
-func (s *schedule) ripen(now time.Time) {
-	for len(s.delayed) > 0 && !now.Before(s.delayed[0].retryAt) {
+func (s *schedule) ripen(now instant) {
+	for len(s.delayed) > 0 && now >= s.delayed[0].retryAt {
 		s.sendAgain(heap.Pop(&s.delayed).(*kinesisRecord))
 	}
 	kept := s.held[:0]
 	for _, t := range s.held {
-		if now.Before(t.heldUntil) {
+		if now < t.heldUntil {
 			kept = append(kept, t)
 			continue
 		}
@@ -369,7 +437,7 @@ func (s *schedule) ripen(now time.Time) {
 	}
 	clear(s.held[len(kept):])
 	s.held = kept
-	if !s.sweepAt.IsZero() && !now.Before(s.sweepAt) {
+	if s.sweepAt != 0 && now >= s.sweepAt {
 		s.sweep(now)
 	}
 }
@@ -392,60 +460,94 @@ func (s *schedule) sendAgain(k *kinesisRecord) {
 
 // wakeAt is when next should be asked again if nothing else happens before;
 // zero means never.
-func (s *schedule) wakeAt() time.Time {
+func (s *schedule) wakeAt() instant {
 	at := s.soonest()
 	if s.stopped != nil || len(s.underway) >= s.rules.concurrency {
 		return at
 	}
 	if len(s.delayed) > 0 {
-		at = sooner(at, later(s.delayed[0].retryAt, s.pausedUntil))
+		at = sooner(at, max(s.delayed[0].retryAt, s.pausedUntil))
 	}
 	for _, t := range s.held {
-		at = sooner(at, later(t.heldUntil, s.pausedUntil))
+		at = sooner(at, max(t.heldUntil, s.pausedUntil))
 	}
 	return at
 }
 
 // soonest is a time not after which wakeAt is, for the changes that a new record
 // can make to it.
-func (s *schedule) soonest() time.Time {
-	switch {
-	case s.stopped != nil:
-		return time.Time{} // what is left is given up when the last request is settled
-	case s.active.first == nil, len(s.underway) >= s.rules.concurrency:
+func (s *schedule) soonest() instant {
+	if s.stopped != nil {
+		return 0 // what is left is given up when the last request is settled
+	}
+	if len(s.underway) >= s.rules.concurrency {
 		return s.sweepAt
 	}
-	return sooner(later(s.lingerAt, s.pausedUntil), s.sweepAt)
+	at := s.sweepAt
+	if s.active.first != nil {
+		at = sooner(at, max(s.lingerAt, s.pausedUntil))
+	}
+	if s.inbox.first != nil {
+		at = sooner(at, max(s.inbox.first.putAt.add(s.inboxLinger()), s.pausedUntil))
+	}
+	return at
+}
+
+// inboxLinger is how long a record may stay in the inbox: it may be the one that
+// fills a container.
+func (s *schedule) inboxLinger() time.Duration {
+	if s.rules.aggregation == Off {
+		return s.rules.linger
+	}
+	return s.rules.linger / fullLingers
 }
 
 // rush lets the records of an epoch and those before it go without lingering.
-func (s *schedule) rush(e *epoch, now time.Time) {
+func (s *schedule) rush(e *epoch, now instant) {
+	s.route()
 	s.hurry = e
 	if s.active.first != nil {
 		s.lingerUntil(now)
 	}
 }
 
-// sooner is the earlier of two times; a zero time is never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
+// instant is a time by the clock of one producer: how long after it began. It is
+// never 0, which stands for never.
+type instant time.Duration
+
+func (t instant) add(d time.Duration) instant { return t + instant(d) }
+
+// sooner is the earlier of two times, either of which may be never.
+func sooner(a, b instant) instant {
+	if a == 0 || b != 0 && b < a {
 		return b
 	}
 	return a
 }
 
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
+// newRequest and freeRequest keep the memory of requests for others.
+func (s *schedule) newRequest() *request {
+	last := len(s.freeRequests) - 1
+	if last < 0 {
+		return new(request)
 	}
-	return a
+	r := s.freeRequests[last]
+	s.freeRequests = s.freeRequests[:last]
+	return r
+}
+
+func (s *schedule) freeRequest(r *request) {
+	clear(r.records)
+	clear(r.entries)
+	*r = request{records: r.records[:0], entries: r.entries[:0]}
+	s.freeRequests = append(s.freeRequests, r)
 }
 
 // delayed are the failed records that wait for their time, the first on top.
 type delayed []*kinesisRecord
 
 func (d delayed) Len() int           { return len(d) }
-func (d delayed) Less(i, j int) bool { return d[i].retryAt.Before(d[j].retryAt) }
+func (d delayed) Less(i, j int) bool { return d[i].retryAt < d[j].retryAt }
 func (d delayed) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
 func (d *delayed) Push(x any)        { *d = append(*d, x.(*kinesisRecord)) }
 

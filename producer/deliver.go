@@ -1,13 +1,15 @@
 package producer
 
 import (
-	"sync"
 	"time"
 
 	"github.com/kinetrail/kinetrail"
 )
 
 // Result is what became of one record.
+//
+// Its texts may share memory with those of the records that were in the same
+// request, some 60 KB. Who keeps one for long keeps a copy: strings.Clone.
 type Result struct {
 	// ShardID is the shard the record lies on. Of a rejected record it is the
 	// shard it was meant for, empty when that is not known.
@@ -51,7 +53,7 @@ func (p *Producer) deliver() {
 			p.delivery.Wait()
 		}
 		batch := p.schedule.deliveries
-		p.schedule.deliveries = userQueue{}
+		p.schedule.deliveries = recordQueue{}
 		p.mu.Unlock()
 		if batch.first == nil {
 			return
@@ -62,20 +64,26 @@ func (p *Producer) deliver() {
 	}
 }
 
-func (p *Producer) deliverChunk(batch *userQueue) {
-	var chunk userQueue
-	for range min(deliveryChunk, batch.count) {
-		u := batch.pop()
-		u.endSpan()
-		u.done(u.result)
-		chunk.append(u)
+func (p *Producer) deliverChunk(batch *recordQueue) {
+	var users userQueue
+	var records recordQueue
+	for batch.first != nil && users.count < deliveryChunk {
+		k := batch.first
+		for k.users.first != nil && users.count < deliveryChunk {
+			u := k.users.pop()
+			r := k.result(u)
+			u.endSpan(&r)
+			u.done(r)
+			users.append(u)
+		}
+		if k.users.first == nil {
+			records.append(batch.pop())
+		}
 	}
 	p.mu.Lock()
-	p.release(&chunk)
+	p.release(&users)
+	p.schedule.freeAll(&users, &records)
 	p.mu.Unlock()
-	for chunk.first != nil {
-		chunk.pop().recycle()
-	}
 }
 
 // unlockAndAnswer unlocks p.mu and tells those who wait in Put what became of
@@ -83,39 +91,45 @@ func (p *Producer) deliverChunk(batch *userQueue) {
 func (p *Producer) unlockAndAnswer() {
 	p.meter.update(&p.schedule)
 	answers := p.schedule.answers
-	p.schedule.answers = userQueue{}
+	p.schedule.answers = recordQueue{}
 	if p.schedule.deliveries.first != nil {
 		p.delivery.Signal()
 	}
-	if answers.first != nil {
-		p.release(&answers)
+	for k := answers.first; k != nil; k = k.next {
+		p.release(&k.users)
 	}
 	p.mu.Unlock()
-	for answers.first != nil {
-		u := answers.pop()
-		u.endSpan()
-		u.waiter <- u.result // of 1, and empty
-		u.recycle()
+	if answers.first != nil {
+		p.answer(answers)
 	}
+}
+
+// answer answers those who wait in Put.
+func (p *Producer) answer(answers recordQueue) {
+	for k := answers.first; k != nil; k = k.next {
+		for u := k.users.first; u != nil; u = u.next {
+			r := k.result(u)
+			u.endSpan(&r)
+			u.waiter <- r // of 1, and empty
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k := answers.first; k != nil; k = k.next {
+		p.schedule.freeAll(&k.users, nil)
+	}
+	p.schedule.freeAll(nil, &answers)
 }
 
 // release gives back the room of records that are done.
 func (p *Producer) release(done *userQueue) {
 	bytes := 0
 	for u := done.first; u != nil; u = u.next {
-		bytes += u.bufferedSize
+		bytes += int(u.buffered)
 		u.epoch.open--
 	}
 	p.buffer.release(done.count, bytes)
 	p.closeEpochs()
-}
-
-// userRecords are at rest between two Puts.
-var userRecords = sync.Pool{New: func() any { return new(userRecord) }}
-
-func (u *userRecord) recycle() {
-	*u = userRecord{}
-	userRecords.Put(u)
 }
 
 // epoch is the records accepted between two flushes.

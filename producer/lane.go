@@ -1,47 +1,62 @@
 package producer
 
 import (
-	"time"
-
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
 	"github.com/kinetrail/kinetrail/shardmap"
-	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
-// userRecord is one record of the caller, from Put to its result.
+// userRecord is one record of the caller, from Put to its result. There are as
+// many as the buffer holds, and a busy producer has forgotten one by the time
+// its turn comes: it is kept to two lines of the processor's cache. What few
+// records have stands in details.
 type userRecord struct {
 	next *userRecord // in a userQueue
 
 	// What the caller gave. key is a random one when keyless.
-	data            []byte
-	key             string
+	data    []byte
+	key     string
+	keyless bool
+
+	form     form
+	hashed   bool  // hash is set
+	sub      int32 // its place in a container
+	bytes    int32 // what it adds to a request when it goes alone and plain, and roughly what it adds to a container
+	buffered int32 // what it takes of the buffer
+	hash     shardmap.HashKey
+	putAt    instant
+	number   uint64 // order of acceptance
+	epoch    *epoch
+
+	done func(Result) // takes the result, unless a Put waits for it
+
+	*details // nothing in particular, unless the record owns one
+}
+
+// details are what few records have.
+type details struct {
 	explicitHashKey string
 	headers         []kinetrail.Header
-	keyless         bool
+	trace           kinetrail.TraceContext // the context carried, by key or header
+	headerTrace     bool                   // trace goes into the container's headers
+	storedKey       string                 // the partition key of a plain record, if it is not the caller's
+	storedHash      string                 // its explicit hash key then, empty for none
+	span            trace.Span             // nil when none was started
+	earlier         []Attempt              // in containers that were taken apart again
+	waiter          chan Result            // of the Put that waits for the result
+}
 
-	// What put made of it.
-	form         form
-	trace        kinetrail.TraceContext // the context carried, by key or header
-	outcome      tracecarrier.Outcome   // what became of it
-	headerTrace  bool                   // trace goes into the container's headers
-	storedKey    string                 // the partition key of a plain record
-	storedHash   string                 // its explicit hash key, empty for none
-	hash         shardmap.HashKey       // decides the shard
-	span         trace.Span             // nil when none was started
-	bufferedSize int
+// nothing are the details of records that own none. They are never changed.
+var nothing = new(details)
 
-	number  uint64 // order of acceptance
-	putAt   time.Time
-	epoch   *epoch
-	earlier []Attempt // in containers that were taken apart again
-
-	result Result
-	// Where the result goes: one of the two.
-	done   func(Result)
-	waiter chan Result
+// own returns the record's own details.
+func (u *userRecord) own() *details {
+	if u.details == nothing {
+		u.details = new(details)
+	}
+	return u.details
 }
 
 // form is what a user record becomes in the stream.
@@ -69,6 +84,25 @@ func (u *userRecord) given() kinetrail.Record {
 	return r
 }
 
+// stored are the keys of the record when it goes alone.
+func (u *userRecord) stored() (key, hashKey *string) {
+	switch {
+	case u.details == nothing:
+		return &u.key, nil
+	case u.storedKey == "":
+		return &u.key, optional(&u.explicitHashKey)
+	}
+	return &u.storedKey, optional(&u.storedHash)
+}
+
+// optional is nil in the place of an empty text.
+func optional(text *string) *string {
+	if *text == "" {
+		return nil
+	}
+	return text
+}
+
 // userQueue is a line of user records.
 type userQueue struct {
 	first, last *userRecord
@@ -85,7 +119,7 @@ func (q *userQueue) append(u *userRecord) {
 	}
 	q.last = u
 	q.count++
-	q.bytes += u.size()
+	q.bytes += int(u.bytes)
 }
 
 // prepend puts all of front before the records of q.
@@ -110,38 +144,75 @@ func (q *userQueue) pop() *userRecord {
 	}
 	u.next = nil
 	q.count--
-	q.bytes -= u.size()
+	q.bytes -= int(u.bytes)
 	return u
 }
 
-// size is what the record adds to a request when it goes alone and plain, and
-// roughly what it adds to a container.
-func (u *userRecord) size() int { return len(u.data) + len(u.storedKey) }
-
 // kinesisRecord is one entry of a PutRecords request, from the moment its user
-// records are chosen until its outcome is known.
+// records are chosen until their results are delivered.
 type kinesisRecord struct {
-	users   userQueue
-	builder *aggregate.Builder // holds users while a container's bytes are not made
-	key     string
-	hashKey string // empty for none
-	data    []byte
-	bytes   int // of data and key, known before data is made
+	users    userQueue
+	box      *container // nil for a plain record
+	awaited  bool       // somebody waits in Put for one of them
+	traced   bool       // one of them has a context
+	buffered int        // what they take of the buffer
 
-	lane     *lane
-	target   *target // where it was sent, as far as is known
-	sentTo   int     // generation of the shard map it was made for
-	attempts []Attempt
-	alone    bool          // to be sent in a request of its own
-	took     time.Duration // of the attempt that is being settled
-	retryAt  time.Time
-	blocks   []*lane // lanes that wait for this record's outcome
+	// Known before a container is made.
+	dataBytes int
+	bytes     int // of data and key
 
-	// Where the service says it put a record that waits for its verdict.
+	lane    *lane
+	target  *target // where it was sent, as far as is known
+	sentTo  int     // generation of the shard map it was made for
+	alone   bool    // to be sent in a request of its own
+	retryAt instant
+	blocks  []*lane // lanes that wait for this record's outcome
+
+	// What became of it; a record that waits for its verdict has the first two.
 	shardID  string
 	sequence string
+	attempts []Attempt
+	err      error // nil, or a *RejectedError
 
-	next *kinesisRecord // in the list of free ones
+	next *kinesisRecord // in a recordQueue or the list of free ones
+}
+
+// container is what a Kinesis record has that is a container.
+type container struct {
+	key, hashKey string
+	builder      *aggregate.Builder // holds the user records until data is made
+	data         []byte
+}
+
+// result is what became of a user record of k.
+func (k *kinesisRecord) result(u *userRecord) Result {
+	if k.err != nil {
+		return Result{ShardID: k.shardID, Attempts: k.attempts, Err: k.err}
+	}
+	return Result{ShardID: k.shardID, Position: kinetrail.At(k.sequence, int(u.sub)), Attempts: k.attempts}
+}
+
+// recordQueue is a line of Kinesis records that are done.
+type recordQueue struct{ first, last *kinesisRecord }
+
+func (q *recordQueue) append(k *kinesisRecord) {
+	k.next = nil
+	if q.last == nil {
+		q.first = k
+	} else {
+		q.last.next = k
+	}
+	q.last = k
+}
+
+func (q *recordQueue) pop() *kinesisRecord {
+	k := q.first
+	q.first = k.next
+	if q.first == nil {
+		q.last = nil
+	}
+	k.next = nil
+	return k
 }
 
 // lane keeps user records in order. An exclusive lane has at most one Kinesis
@@ -166,6 +237,10 @@ type lane struct {
 	queuedAt *target
 	next     *lane
 	offer    offer
+
+	// While route brings it records.
+	touched     bool
+	nextTouched *lane
 }
 
 // offer is what a ready lane adds to the next request.

@@ -25,11 +25,11 @@ type limiter struct {
 
 	pace           float64 // 0 < pace ≤ 1
 	records, bytes float64
-	filledAt       time.Time
-	slowedAt       time.Time
+	filledAt       instant
+	slowedAt       instant // 0 before the first time
 }
 
-func newLimiter(share float64, now time.Time) limiter {
+func newLimiter(share float64, now instant) limiter {
 	l := limiter{share: share, pace: 1, filledAt: now}
 	l.records, l.bytes = l.perSecond()
 	return l
@@ -41,8 +41,8 @@ func (l *limiter) perSecond() (records, bytes float64) {
 	return rate * kinetrail.WriteRecordsPerSecond, rate * kinetrail.WriteBytesPerSecond
 }
 
-func (l *limiter) fill(now time.Time) {
-	elapsed := now.Sub(l.filledAt).Seconds()
+func (l *limiter) fill(now instant) {
+	elapsed := time.Duration(now - l.filledAt).Seconds()
 	if elapsed <= 0 {
 		return
 	}
@@ -54,7 +54,7 @@ func (l *limiter) fill(now time.Time) {
 }
 
 // allows reports whether a record may go now.
-func (l *limiter) allows(now time.Time) bool {
+func (l *limiter) allows(now instant) bool {
 	if l.share == 0 {
 		return true
 	}
@@ -75,21 +75,21 @@ func (l *limiter) spend(size int) {
 }
 
 // allowsAt is when the next record may go, once allows has said no.
-func (l *limiter) allowsAt() time.Time {
+func (l *limiter) allowsAt() instant {
 	records, bytes := l.perSecond()
 	wait := max((1-l.records)/records, (1-l.bytes)/bytes)
 	// A moment more, so that rounding does not wake anybody too early.
-	return l.filledAt.Add(time.Duration(wait*float64(time.Second)) + time.Microsecond)
+	return l.filledAt.add(time.Duration(wait*float64(time.Second)) + time.Microsecond)
 }
 
 // throttled slows the pace: the service refused a record of this shard.
-func (l *limiter) throttled(now time.Time) {
+func (l *limiter) throttled(now instant) {
 	if l.share == 0 {
 		return
 	}
 	l.fill(now)
 	l.records, l.bytes = min(l.records, 0), min(l.bytes, 0)
-	if now.Sub(l.slowedAt) >= paceSettles {
+	if l.slowedAt == 0 || now >= l.slowedAt.add(paceSettles) {
 		l.slowedAt = now
 		l.pace = max(paceFloor, l.pace*paceCut)
 	}

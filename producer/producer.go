@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/tracecarrier"
 )
@@ -42,14 +43,14 @@ type Producer struct {
 	options        Options
 	carrier        tracecarrier.Carrier // the environment's, else the options', else the default
 	writer         tracecarrier.Writer
+	callOptions    []func(*kinesis.Options) // of every PutRecords call
 	tracer         tracer
 	meter          meter
 	sink           *metrics.Isolated
 	logger         *slog.Logger
 	noCarrier      sync.Once
-	waiters        sync.Pool // of chan Result; a Producer's own, as its channels are in tests with synctest
-	usesShards     bool      // records have hash keys
-	listsShards    bool      // and the shards they belong to are known
+	waiters        sync.Pool // of *details with a channel; a Producer's own, as channels are in tests with synctest
+	listsShards    bool      // records have hash keys, and the shards they belong to are known
 	maxRecordBytes atomic.Int64
 
 	began      time.Time
@@ -66,17 +67,17 @@ type Producer struct {
 	delivery *sync.Cond // schedule.deliveries has records, or finished is set
 	schedule schedule
 	buffer   buffer
-	refusal  error     // what Put answers; nil while records are accepted
-	accepted uint64    // number of the last accepted record
-	armedAt  time.Time // when run wakes by itself; zero for never
-	finished bool      // nothing will be delivered any more
+	refusal  error   // what Put answers; nil while records are accepted
+	accepted uint64  // number of the last accepted record
+	armedAt  instant // when run wakes by itself; zero for never
+	finished bool    // nothing will be delivered any more
 
 	epoch, oldest *epoch
 
 	refreshing      bool
 	refreshFailures int
-	refreshAfter    time.Time // no refresh before
-	nextRefresh     time.Time // the next by the clock; zero for never
+	refreshAfter    instant // no refresh before
+	nextRefresh     instant // the next by the clock; zero for never
 }
 
 // New makes a Producer for a stream, given by name or ARN. client is usually a
@@ -115,30 +116,33 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 		logger = slog.Default()
 	}
 	p := &Producer{
-		api:        client,
-		began:      time.Now(),
-		stream:     stream,
-		options:    options,
-		carrier:    carrier,
-		writer:     tracecarrier.Writer{Carrier: carrier, LongKey: options.LongKey, TrustExisting: options.TrustExisting},
-		tracer:     newTracer(stream, &options),
-		sink:       metrics.Isolate(options.Metrics, logger),
-		logger:     logger,
-		usesShards: options.Aggregation == ByShard || options.ShardShare > 0,
-		wakeup:     make(chan struct{}, 1),
-		quit:       make(chan struct{}),
-		closed:     make(chan struct{}),
-		buffer:     buffer{maxBytes: options.MaxBufferedBytes, maxRecords: options.MaxBufferedRecords},
-		epoch:      &epoch{done: make(chan struct{})},
+		api:     client,
+		began:   time.Now(),
+		stream:  stream,
+		options: options,
+		carrier: carrier,
+		writer:  tracecarrier.Writer{Carrier: carrier, LongKey: options.LongKey, TrustExisting: options.TrustExisting},
+		tracer:  newTracer(stream, &options),
+		sink:    metrics.Isolate(options.Metrics, logger),
+		logger:  logger,
+		wakeup:  make(chan struct{}, 1),
+		quit:    make(chan struct{}),
+		closed:  make(chan struct{}),
+		buffer:  buffer{maxBytes: options.MaxBufferedBytes, maxRecords: options.MaxBufferedRecords},
+		epoch:   &epoch{done: make(chan struct{})},
 	}
-	p.waiters.New = func() any { return make(chan Result, 1) }
+	p.waiters.New = func() any { return &details{waiter: make(chan Result, 1)} }
+	p.callOptions = append(p.callOptions, withoutRetries)
+	if options.FastProtocol {
+		p.callOptions = append(p.callOptions, kinesisprotocol.Install)
+	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.meter = newMeter(p.sink, stream.Name())
 	p.delivery = sync.NewCond(&p.mu)
 	p.oldest = p.epoch
 	p.schedule = newSchedule(options.rules())
 	if options.RefreshInterval > 0 {
-		p.nextRefresh = p.now().Add(options.RefreshInterval)
+		p.nextRefresh = p.now().add(options.RefreshInterval)
 	}
 	return p
 }
@@ -162,6 +166,7 @@ func (o *Options) rules() rules {
 	return rules{
 		aggregation:    o.Aggregation,
 		lanes:          o.Order == PerKey && !o.noLanes,
+		hashes:         o.Aggregation == ByShard || o.ShardShare > 0,
 		linger:         o.Linger,
 		deadline:       o.Deadline,
 		maxAttempts:    o.MaxAttempts,
@@ -197,8 +202,8 @@ func (p *Producer) run() {
 		p.unlockAndAnswer()
 
 		timer.Stop()
-		if !at.IsZero() {
-			timer.Reset(max(0, time.Until(at)))
+		if at != 0 {
+			timer.Reset(max(0, time.Duration(at-p.now())))
 		}
 		select {
 		case <-p.wakeup:
@@ -211,26 +216,26 @@ func (p *Producer) run() {
 
 // refreshIfDue starts a refresh if it is time, and returns when it will be;
 // zero means not by the clock.
-func (p *Producer) refreshIfDue(now time.Time) time.Time {
-	periodic := !p.nextRefresh.IsZero() && !now.Before(p.nextRefresh)
+func (p *Producer) refreshIfDue(now instant) instant {
+	periodic := p.nextRefresh != 0 && now >= p.nextRefresh
 	switch {
 	case p.refreshing || p.schedule.stopped != nil:
-		return time.Time{}
+		return 0
 	case !periodic && !p.schedule.stale:
 		return p.nextRefresh
-	case now.Before(p.refreshAfter):
+	case now < p.refreshAfter:
 		return p.refreshAfter
 	}
 	p.refreshing = true
 	if periodic {
-		p.nextRefresh = now.Add(p.options.RefreshInterval)
+		p.nextRefresh = now.add(p.options.RefreshInterval)
 	}
 	p.goroutines.Go(func() { p.refresh(periodic) })
-	return time.Time{}
+	return 0
 }
 
-// now is the time. It reads the monotonic clock only, which costs half as much.
-func (p *Producer) now() time.Time { return p.began.Add(time.Since(p.began)) }
+// now is the time, by the monotonic clock.
+func (p *Producer) now() instant { return instant(time.Since(p.began)) + 1 }
 
 // wake lets run look at the schedule.
 func (p *Producer) wake() {
@@ -242,12 +247,12 @@ func (p *Producer) wake() {
 
 // mustWake reports whether run has to look at the schedule before it would by
 // itself.
-func (p *Producer) mustWake(now time.Time) bool {
-	if due, _ := p.schedule.due(now); due {
+func (p *Producer) mustWake() bool {
+	if p.schedule.presses() {
 		return true
 	}
 	at := p.schedule.soonest()
-	return !at.IsZero() && (p.armedAt.IsZero() || at.Before(p.armedAt))
+	return at != 0 && (p.armedAt == 0 || at < p.armedAt)
 }
 
 // Flush sends what waits for company and returns when every record accepted

@@ -24,23 +24,20 @@ import (
 // Put may be called by many goroutines at once. Those that need an order among
 // their records of one key call it one after the other, or use PutAsync.
 func (p *Producer) Put(ctx context.Context, record kinetrail.Record) (Result, error) {
-	u, err := p.prepare(ctx, &record)
-	if err != nil {
-		return Result{}, err
-	}
-	waiter := p.waiters.Get().(chan Result)
-	u.waiter = waiter
-	if err := p.accept(ctx, u, true); err != nil {
+	waiting := p.waiters.Get().(*details)
+	u := userRecord{details: waiting}
+	if err := p.put(ctx, &u, &record, true); err != nil {
 		return Result{}, err
 	}
 	select {
-	case result := <-waiter:
-		p.waiters.Put(waiter)
+	case result := <-waiting.waiter:
+		*waiting = details{waiter: waiting.waiter}
+		p.waiters.Put(waiting)
 		return result, result.Err
 	case <-ctx.Done():
 	}
 	select {
-	case result := <-waiter:
+	case result := <-waiting.waiter:
 		return result, result.Err
 	default:
 		return Result{}, fmt.Errorf("put: the record was accepted and its result was not awaited: %w", context.Cause(ctx))
@@ -58,56 +55,55 @@ func (p *Producer) Put(ctx context.Context, record kinetrail.Record) (Result, er
 // buffer. A callback must not wait for the Producer: in it, use TryPut, and
 // call none of Put, PutAsync, Flush and Close.
 func (p *Producer) PutAsync(ctx context.Context, record kinetrail.Record, done func(Result)) error {
-	return p.putAsync(ctx, record, done, true)
+	return p.putAsync(ctx, &record, done, true)
 }
 
 // TryPut is PutAsync without the wait: when the buffer has no room it returns
 // ErrBufferFull.
 func (p *Producer) TryPut(ctx context.Context, record kinetrail.Record, done func(Result)) error {
-	return p.putAsync(ctx, record, done, false)
+	return p.putAsync(ctx, &record, done, false)
 }
 
-func (p *Producer) putAsync(ctx context.Context, record kinetrail.Record, done func(Result), wait bool) error {
+func (p *Producer) putAsync(ctx context.Context, record *kinetrail.Record, done func(Result), wait bool) error {
 	if done == nil {
 		return fmt.Errorf("%w: there is no callback to take its result", ErrInvalidRecord)
 	}
-	u, err := p.prepare(ctx, &record)
-	if err != nil {
-		return err
-	}
-	u.done = done
-	return p.accept(ctx, u, wait)
+	u := userRecord{done: done, details: nothing}
+	return p.put(ctx, &u, record, wait)
 }
 
-// prepare checks a record, starts its span and gives it the form in which it
-// goes into the stream.
-func (p *Producer) prepare(ctx context.Context, record *kinetrail.Record) (*userRecord, error) {
+// put makes u of a record: it checks it, starts its span, gives it the form in
+// which it goes into the stream, and takes it into the buffer.
+func (p *Producer) put(ctx context.Context, u *userRecord, record *kinetrail.Record, wait bool) error {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("put: %w", context.Cause(ctx))
+		return fmt.Errorf("put: %w", context.Cause(ctx))
 	}
-	u := userRecords.Get().(*userRecord)
-	u.data, u.headers = record.Data, record.Headers
-	u.key, u.explicitHashKey = record.PartitionKey, record.ExplicitHashKey
+	u.take(record)
+	err := p.check(u)
+	outcome := tracecarrier.AsGiven
+	if err == nil {
+		p.tracer.startCreate(ctx, u, record)
+		outcome, err = p.shape(u)
+	}
+	if err == nil {
+		err = p.accept(ctx, u, outcome, wait)
+	}
+	if err != nil {
+		u.endSpan(&Result{Err: err})
+	}
+	return err
+}
+
+// take takes what the caller gave.
+func (u *userRecord) take(record *kinetrail.Record) {
+	u.data, u.key = record.Data, record.PartitionKey
 	if u.key == "" {
 		u.key, u.keyless = randomKey(), true
 	}
-	err := p.check(u)
-	if err == nil {
-		p.tracer.startCreate(ctx, u, record)
-		err = p.shape(u)
+	if record.ExplicitHashKey != "" || len(record.Headers) > 0 {
+		own := u.own()
+		own.explicitHashKey, own.headers = record.ExplicitHashKey, record.Headers
 	}
-	if err != nil {
-		u.abandon(err)
-		return nil, err
-	}
-	return u, nil
-}
-
-// abandon ends a record that was not accepted.
-func (u *userRecord) abandon(err error) {
-	u.result.Err = err
-	u.endSpan()
-	u.recycle()
 }
 
 // randomKey is the partition key of a record without one: 128 random bits,
@@ -118,7 +114,7 @@ func randomKey() string {
 	return string(strconv.AppendUint(key, rand.Uint64(), 36))
 }
 
-// check refuses what the service would refuse, and sets the hash key.
+// check refuses what the service would refuse.
 func (p *Producer) check(u *userRecord) error {
 	if err := checkKey(u.key); err != nil {
 		return err
@@ -137,9 +133,7 @@ func (p *Producer) check(u *userRecord) error {
 		if err != nil {
 			return fmt.Errorf("%w: explicit hash key: %w", ErrInvalidRecord, err)
 		}
-		u.hash = hash
-	} else if p.usesShards {
-		u.hash = shardmap.HashKeyOf(u.key)
+		u.hash, u.hashed = hash, true
 	}
 	return nil
 }
@@ -174,10 +168,10 @@ func ascii(text string) bool {
 }
 
 // shape gives a record the form in which it goes into the stream, with its trace
-// context if that fits, else without, and checks its size.
-func (p *Producer) shape(u *userRecord) error {
-	u.storedKey, u.storedHash = u.key, u.explicitHashKey
-	u.outcome = tracecarrier.AsGiven
+// context if that fits, else without, and checks its size. It returns what
+// became of the context.
+func (p *Producer) shape(u *userRecord) (tracecarrier.Outcome, error) {
+	u.bytes = int32(len(u.data) + len(u.key))
 	if p.mayContain(u) {
 		return p.shapeForContainer(u)
 	}
@@ -185,20 +179,28 @@ func (p *Producer) shape(u *userRecord) error {
 	key, hashKey, outcome := p.writer.Write(u.key, u.explicitHashKey, u.trace)
 	switch {
 	case outcome == tracecarrier.Ambiguous:
-		return fmt.Errorf("%w: readers would take the partition key for one that carries a trace context, and at this length it cannot be escaped", ErrInvalidRecord)
+		return outcome, fmt.Errorf("%w: readers would take the partition key for one that carries a trace context, and at this length it cannot be escaped", ErrInvalidRecord)
 	case outcome == tracecarrier.SkippedNoCarrier:
 		p.tellNoCarrier()
+	case key == u.key && hashKey == u.explicitHashKey:
 	case len(key) != len(u.key) && len(u.data)+len(key) > p.recordLimit():
 		if outcome.Injected() {
 			outcome = tracecarrier.SkippedSize
 		}
-		key, hashKey = u.key, u.explicitHashKey
+	default:
+		u.store(key, hashKey)
+		if p.writer.Carrier == tracecarrier.PartitionKey && outcome.Injected() && u.explicitHashKey == "" && p.schedule.rules.hashes {
+			u.hash, u.hashed = shardmap.HashKeyOf(key), true
+		}
 	}
-	u.storedKey, u.storedHash, u.outcome = key, hashKey, outcome
-	if p.writer.Carrier == tracecarrier.PartitionKey && outcome.Injected() && u.explicitHashKey == "" && p.usesShards {
-		u.hash = shardmap.HashKeyOf(key)
-	}
-	return p.checkSize(u, u.size())
+	return outcome, p.checkSize(u, int(u.bytes))
+}
+
+// store gives a plain record other keys than the caller's.
+func (u *userRecord) store(key, hashKey string) {
+	own := u.own()
+	own.storedKey, own.storedHash = key, hashKey
+	u.bytes = int32(len(u.data) + len(key))
 }
 
 // mayContain reports whether a container may hold u. With the headers carrier on
@@ -215,50 +217,51 @@ func (p *Producer) mayContain(u *userRecord) bool {
 // shapeForContainer shapes a record that goes into a container. Without
 // aggregation only a record that needs one does: for what it carries, or because
 // its data would be taken for a container.
-func (p *Producer) shapeForContainer(u *userRecord) error {
+func (p *Producer) shapeForContainer(u *userRecord) (tracecarrier.Outcome, error) {
 	u.form = grouped
+	outcome := tracecarrier.AsGiven
 	carried := u.trace.Parent != ""
 	switch {
 	case !carried:
 	case p.carrier == tracecarrier.Off:
 		carried = false
 	case p.carrier != tracecarrier.Headers:
-		u.outcome, carried = tracecarrier.SkippedAggregated, false
+		outcome, carried = tracecarrier.SkippedAggregated, false
 	default:
 		if _, own := tracecarrier.FromHeaders(u.headers); own {
-			u.outcome, carried = tracecarrier.Existing, false
+			outcome, carried = tracecarrier.Existing, false
 		}
 	}
 	if p.options.Aggregation == Off {
 		u.form = wrapped
 		if !carried && len(u.headers) == 0 && !aggregate.IsContainer(u.data) {
 			u.form = plain
-			return p.checkSize(u, u.size())
+			return outcome, p.checkSize(u, int(u.bytes))
 		}
 	}
-	u.headerTrace = carried
 	if carried {
-		u.outcome = tracecarrier.Injected
+		u.own().headerTrace = true
+		outcome = tracecarrier.Injected
 	}
 	if containerBound(u) <= p.recordLimit() {
-		return p.checkSize(u, u.size())
+		return outcome, p.checkSize(u, int(u.bytes))
 	}
-	return p.shapeForSize(u)
+	return p.shapeForSize(u, outcome)
 }
 
 // shapeForSize shapes a record that may be too large for a container: it goes
 // without its trace context, and without the container, before it is refused.
-func (p *Producer) shapeForSize(u *userRecord) error {
+func (p *Producer) shapeForSize(u *userRecord, outcome tracecarrier.Outcome) (tracecarrier.Outcome, error) {
 	size, limit := containerSize(u), p.recordLimit()
 	if size > limit && u.headerTrace {
-		u.headerTrace, u.outcome = false, tracecarrier.SkippedSize
+		u.headerTrace, outcome = false, tracecarrier.SkippedSize
 		size = containerSize(u)
 	}
 	if size > limit && len(u.headers) == 0 && !aggregate.IsContainer(u.data) {
 		u.form = plain
-		size = u.size()
+		size = int(u.bytes)
 	}
-	return p.checkSize(u, size)
+	return outcome, p.checkSize(u, size)
 }
 
 // containerSize is the exact size of a container of u alone, its outer key
@@ -266,7 +269,7 @@ func (p *Producer) shapeForSize(u *userRecord) error {
 func containerSize(u *userRecord) int {
 	var b aggregate.Builder
 	var entry containerEntry
-	return b.SizeWith(entry.of(u)) + len(u.storedKey)
+	return b.SizeWith(entry.of(u)) + len(u.key)
 }
 
 // checkSize checks the size u has in the stream, and what it takes of the
@@ -275,32 +278,32 @@ func (p *Producer) checkSize(u *userRecord, size int) error {
 	if limit := p.recordLimit(); size > limit {
 		return fmt.Errorf("%w: it has %d bytes with its key, the stream allows %d", ErrInvalidRecord, size, limit)
 	}
-	u.bufferedSize = u.size() + len(u.trace.Parent) + len(u.trace.State) + len(u.trace.Baggage)
+	buffered := int(u.bytes) + len(u.trace.Parent) + len(u.trace.State) + len(u.trace.Baggage)
 	for i := range u.headers {
-		u.bufferedSize += len(u.headers[i].Name) + len(u.headers[i].Value)
+		buffered += len(u.headers[i].Name) + len(u.headers[i].Value)
 	}
-	if u.bufferedSize > p.options.MaxBufferedBytes {
-		return fmt.Errorf("%w: it has %d bytes, MaxBufferedBytes is %d", ErrInvalidRecord, u.bufferedSize, p.options.MaxBufferedBytes)
+	if buffered > p.options.MaxBufferedBytes {
+		return fmt.Errorf("%w: it has %d bytes, MaxBufferedBytes is %d", ErrInvalidRecord, buffered, p.options.MaxBufferedBytes)
 	}
+	u.buffered = int32(buffered)
 	return nil
 }
 
-// accept takes a prepared record into the buffer, or abandons it.
-func (p *Producer) accept(ctx context.Context, u *userRecord, wait bool) error {
+// accept takes a prepared record into the buffer.
+func (p *Producer) accept(ctx context.Context, prepared *userRecord, outcome tracecarrier.Outcome, wait bool) error {
 	p.mu.Lock()
-	if err := p.admit(ctx, u.bufferedSize, wait); err != nil {
+	if err := p.admit(ctx, int(prepared.buffered), wait); err != nil {
 		p.mu.Unlock()
-		u.abandon(err)
 		return err
 	}
-	now := p.now()
+	u := p.schedule.newUserRecord()
+	*u = *prepared
 	p.accepted++
-	u.number, u.putAt, u.epoch = p.accepted, now, p.epoch
+	u.number, u.putAt, u.epoch = p.accepted, p.now(), p.epoch
 	u.epoch.open++
-	outcome := u.outcome
 	p.schedule.add(u)
 	p.meter.put(&p.schedule, outcome)
-	wake := p.mustWake(now)
+	wake := p.mustWake()
 	p.mu.Unlock()
 	if wake {
 		p.wake()

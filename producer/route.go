@@ -3,7 +3,6 @@ package producer
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/kinetrail/kinetrail/shardmap"
 )
@@ -19,7 +18,7 @@ type target struct {
 	offered   offer
 	active    bool // stands in schedule.active
 	held      bool // stands in schedule.held
-	heldUntil time.Time
+	heldUntil instant
 	next      *target
 }
 
@@ -97,8 +96,45 @@ func (s *schedule) newTarget(id string, l limiter) *target {
 	return t
 }
 
+// road leads the hash keys up to its end, from that of the road before it, to a
+// target.
+type road struct {
+	end    shardmap.HashKey
+	target *target
+}
+
+// roadsOf are the roads to the open shards of a map. There are none, and every
+// key has to be looked up, while the shards do not cover the hash keys once.
+func roadsOf(shards *shardmap.Map, targets map[string]*target) []road {
+	var roads []road
+	var next shardmap.HashKey // where the next shard has to start
+	for _, shard := range shards.Open() {
+		if shard.Range.Start != next {
+			return nil
+		}
+		next = shard.Range.End.Next()
+		roads = append(roads, road{shard.Range.End, targets[shard.ID]})
+	}
+	if next != (shardmap.HashKey{}) {
+		return nil
+	}
+	return roads
+}
+
 // targetOf is where a record of this hash key goes.
 func (s *schedule) targetOf(hash shardmap.HashKey) *target {
+	low, high := 0, len(s.roads)
+	for low < high {
+		middle := (low + high) / 2
+		if s.roads[middle].end.Compare(hash) < 0 {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low < len(s.roads) {
+		return s.roads[low].target
+	}
 	if s.shards == nil {
 		return s.anywhere
 	}
@@ -106,6 +142,48 @@ func (s *schedule) targetOf(hash shardmap.HashKey) *target {
 		return s.targets[shard.ID]
 	}
 	return s.anywhere
+}
+
+// routeBatch is how many records are routed together.
+const routeBatch = 8
+
+// route brings the records of the inbox to their lanes.
+func (s *schedule) route() {
+	var batch [routeBatch]*userRecord
+	var touched *lane // a list of lanes, through nextTouched
+	for records := s.arrivals(batch[:]); len(records) > 0; records = s.arrivals(batch[:]) {
+		for _, u := range records {
+			l := s.laneOf(u)
+			l.waiting.append(u)
+			if !l.touched {
+				l.touched, l.nextTouched, touched = true, touched, l
+			}
+		}
+	}
+	for l := touched; l != nil; l = touched {
+		touched = l.nextTouched
+		l.touched, l.nextTouched = false, nil
+		s.update(l)
+	}
+}
+
+// arrivals takes records out of the inbox, as many as batch has room for, with
+// their hash keys if these are used.
+func (s *schedule) arrivals(batch []*userRecord) []*userRecord {
+	n := 0
+	for n < len(batch) && s.inbox.first != nil {
+		batch[n] = s.inbox.pop()
+		n++
+	}
+	if !s.rules.hashes {
+		return batch[:n]
+	}
+	for _, u := range batch[:n] {
+		if !u.hashed {
+			u.hash, u.hashed = shardmap.HashKeyOf(u.key), true
+		}
+	}
+	return batch[:n]
 }
 
 // targetOfLane is where the next record of a ready lane goes.
@@ -119,21 +197,33 @@ func (s *schedule) targetOfLane(l *lane) *target {
 	return s.targetOf(l.waiting.first.hash)
 }
 
-// laneOf is the lane of a record: its target's when records are grouped by shard
-// or nothing orders this one, else its key's.
+// laneOf is the lane in which a record waits first: its target's, unless it is
+// grouped by its key. There the record of a key that is on its way or waits
+// elsewhere is sorted out when its turn comes.
 func (s *schedule) laneOf(u *userRecord) *lane {
-	aggregation, ordered := s.rules.aggregation, s.rules.lanes && !u.keyless
-	if aggregation == ByShard || !ordered && (aggregation == Off || u.keyless) {
-		t := s.targetOf(u.hash)
-		if t != s.anywhere || !ordered {
+	ordered := s.rules.lanes && !u.keyless
+	switch {
+	case s.rules.aggregation == SameKey && !u.keyless:
+		return s.laneOfKey(u)
+	case s.rules.aggregation == ByShard && ordered:
+		if t := s.targetOf(u.hash); t != s.anywhere {
 			return t.shared
 		}
+		return s.laneOfKey(u)
+	case s.rules.aggregation == Off && ordered && u.explicitHashKey != "" && s.shards != nil:
+		// Beside the records of its key, wherever it goes itself.
+		return s.targetOf(shardmap.HashKeyOf(u.key)).shared
 	}
+	return s.targetOf(u.hash).shared
+}
+
+// laneOfKey is the lane of the records of one key.
+func (s *schedule) laneOfKey(u *userRecord) *lane {
 	if l := s.lanes[u.key]; l != nil {
 		return l
 	}
 	l := s.newLane()
-	l.key, l.groups, l.exclusive = u.key, aggregation == SameKey, ordered
+	l.key, l.groups, l.exclusive = u.key, s.rules.aggregation == SameKey, s.rules.lanes && !u.keyless
 	s.lanes[u.key] = l
 	return l
 }
@@ -141,7 +231,7 @@ func (s *schedule) laneOf(u *userRecord) *lane {
 // setShards takes a newer shard list. When the open shards have changed, what
 // waits is distributed anew, and under ByShard a lane that takes over keys of a
 // record still on its way waits for that record's outcome.
-func (s *schedule) setShards(shards *shardmap.Map, now time.Time) {
+func (s *schedule) setShards(shards *shardmap.Map, now instant) {
 	old := s.shards
 	s.shards = shards
 	s.stale = false
@@ -154,7 +244,7 @@ func (s *schedule) setShards(shards *shardmap.Map, now time.Time) {
 
 // redistribute makes the targets of the shard map and brings every waiting
 // record to its new lane, in the order of acceptance.
-func (s *schedule) redistribute(now time.Time) {
+func (s *schedule) redistribute(now instant) {
 	waiting := s.collect()
 	targets := make(map[string]*target, len(s.shards.Open()))
 	for _, shard := range s.shards.Open() {
@@ -165,6 +255,7 @@ func (s *schedule) redistribute(now time.Time) {
 		targets[shard.ID] = s.newTarget(shard.ID, limits)
 	}
 	s.targets = targets
+	s.roads = roadsOf(s.shards, targets)
 	s.anywhere = s.newTarget("", limiter{})
 	if s.rules.aggregation == ByShard && s.rules.lanes {
 		s.blockLanes()
@@ -182,15 +273,19 @@ func (s *schedule) redistribute(now time.Time) {
 	}
 }
 
-// collect empties all lines, and all lanes whose records may now belong
-// elsewhere, and returns those records in the order of acceptance.
+// collect empties the inbox, all lines, and all lanes whose records may now
+// belong elsewhere, and returns those records in the order of acceptance.
 func (s *schedule) collect() []*userRecord {
 	var waiting []*userRecord
+	var batch [routeBatch]*userRecord
+	for records := s.arrivals(batch[:]); len(records) > 0; records = s.arrivals(batch[:]) {
+		waiting = append(waiting, records...)
+	}
 	drain := func(l *lane) {
 		for _, k := range l.again {
 			for k.users.first != nil {
 				u := k.users.pop()
-				u.earlier = slices.Clip(k.attempts)
+				u.own().earlier = slices.Clip(k.attempts)
 				waiting = append(waiting, u)
 			}
 			l.unacked--
@@ -213,7 +308,7 @@ func (s *schedule) collect() []*userRecord {
 			l.orphan = true
 		}
 	}
-	s.active, s.held, s.offered, s.lingerAt = targetQueue{}, nil, offer{}, time.Time{}
+	s.active, s.held, s.offered, s.lingerAt = targetQueue{}, nil, offer{}, 0
 	slices.SortFunc(waiting, func(a, b *userRecord) int { return cmp.Compare(a.number, b.number) })
 	return waiting
 }
@@ -259,7 +354,7 @@ func (s *schedule) reroute(k *kinesisRecord) {
 	lanes := map[*lane]*userQueue{}
 	for k.users.first != nil {
 		u := k.users.pop()
-		u.earlier = slices.Clip(k.attempts)
+		u.own().earlier = slices.Clip(k.attempts)
 		l := s.laneOf(u)
 		if lanes[l] == nil {
 			lanes[l] = new(userQueue)
@@ -319,7 +414,37 @@ func (s *schedule) newKinesisRecord() *kinesisRecord {
 
 // free keeps k for another record.
 func (s *schedule) free(k *kinesisRecord) {
-	k.dropBuilder()
+	if k.box != nil {
+		k.box.dropBuilder()
+	}
 	*k = kinesisRecord{next: s.freeRecords, blocks: k.blocks[:0]}
 	s.freeRecords = k
+}
+
+// userSlab is how many user records are made at once.
+const userSlab = 64
+
+func (s *schedule) newUserRecord() *userRecord {
+	if s.freeUsers == nil {
+		slab := make([]userRecord, userSlab)
+		for i := range slab {
+			slab[i].next, s.freeUsers = s.freeUsers, &slab[i]
+		}
+	}
+	u := s.freeUsers
+	s.freeUsers = u.next
+	return u
+}
+
+// freeAll keeps the memory of records that are done for others, and lets go of
+// what the caller gave.
+func (s *schedule) freeAll(users *userQueue, records *recordQueue) {
+	for users != nil && users.first != nil {
+		u := users.pop()
+		*u = userRecord{next: s.freeUsers}
+		s.freeUsers = u
+	}
+	for records != nil && records.first != nil {
+		s.free(records.pop())
+	}
 }

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
-	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
 )
 
@@ -54,6 +54,7 @@ func (p *Producer) send(r *request) {
 	p.mu.Lock()
 	p.schedule.settle(r, a, p.now())
 	p.meter.request(r, a)
+	p.schedule.freeRequest(r)
 	p.unlockAndAnswer()
 	p.wake()
 }
@@ -61,14 +62,9 @@ func (p *Producer) send(r *request) {
 // call makes the PutRecords call. The SDK's own retries are off for it: they
 // would send a record again that is already behind another one of its lane.
 func (p *Producer) call(r *request) answer {
-	r.entries = make([]types.PutRecordsRequestEntry, len(r.records))
-	for i, k := range r.records {
+	for _, k := range r.records {
 		k.finish()
-		entry := &r.entries[i]
-		entry.Data, entry.PartitionKey = k.data, &k.key
-		if k.hashKey != "" {
-			entry.ExplicitHashKey = &k.hashKey
-		}
+		r.entries = append(r.entries, k.entry())
 	}
 	ctx := p.ctx
 	if p.options.RequestTimeout > 0 {
@@ -79,7 +75,7 @@ func (p *Producer) call(r *request) answer {
 	ctx, endSpan := p.tracer.startPutRecords(tracing.Mark(ctx), r)
 	name, arn := p.stream.APINames()
 	started := time.Now()
-	out, err := p.api.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: r.entries}, withoutRetries)
+	out, err := p.api.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: r.entries}, p.callOptions...)
 	a := answer{ctx: ctx, err: err, took: time.Since(started)}
 	switch {
 	case err != nil:
@@ -92,10 +88,20 @@ func (p *Producer) call(r *request) answer {
 	return a
 }
 
+// entry is k as PutRecords takes it.
+func (k *kinesisRecord) entry() types.PutRecordsRequestEntry {
+	if k.box != nil {
+		return types.PutRecordsRequestEntry{Data: k.box.data, PartitionKey: &k.box.key, ExplicitHashKey: optional(&k.box.hashKey)}
+	}
+	u := k.users.first
+	key, hashKey := u.stored()
+	return types.PutRecordsRequestEntry{Data: u.data, PartitionKey: key, ExplicitHashKey: hashKey}
+}
+
 func withoutRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
 
 // settle decides what becomes of every record of a request that was answered.
-func (s *schedule) settle(r *request, a answer, now time.Time) {
+func (s *schedule) settle(r *request, a answer, now instant) {
 	s.clear(r)
 	s.chance = rand.Float64()
 	if a.err != nil {
@@ -106,15 +112,21 @@ func (s *schedule) settle(r *request, a answer, now time.Time) {
 	accepted := []Attempt{{Duration: a.took}} // shared by all that made it at once
 	for i, k := range r.records {
 		e := &a.entries[i]
-		k.took = a.took
 		switch {
 		case aws.ToString(e.ErrorCode) != "":
-			code := bareCode(*e.ErrorCode)
-			s.failed(k, code, verdictOn(code), &serviceError{code, aws.ToString(e.ErrorMessage)}, now)
+			code := strings.Clone(bareCode(*e.ErrorCode))
+			s.attempted(k, code, a.took)
+			s.failed(k, code, verdictOn(code), &serviceError{code, strings.Clone(aws.ToString(e.ErrorMessage))}, now)
 		case aws.ToString(e.SequenceNumber) == "":
+			s.attempted(k, CodeUnknown, a.took)
 			s.failed(k, CodeUnknown, retry, errUncounted, now)
 		default:
-			s.accepted(k, aws.ToString(e.ShardId), *e.SequenceNumber, accepted, now)
+			if len(k.attempts) == 0 {
+				k.attempts = accepted
+			} else {
+				s.attempted(k, "", a.took)
+			}
+			s.accepted(k, aws.ToString(e.ShardId), *e.SequenceNumber, now)
 		}
 	}
 }
@@ -122,13 +134,13 @@ func (s *schedule) settle(r *request, a answer, now time.Time) {
 // settleFailure settles a request that failed as a whole. Until its delay is
 // over nothing else is sent either, so that a service that refuses everything at
 // once is not called in a loop.
-func (s *schedule) settleFailure(r *request, a answer, now time.Time) {
+func (s *schedule) settleFailure(r *request, a answer, now instant) {
 	code := codeOf(a.err)
 	if s.stopped != nil && errors.Is(a.err, context.Canceled) {
 		code, a.err = s.stopCode, s.stopped
 	} else if verdictOn(code) == retry {
 		s.failures++
-		s.pausedUntil = later(s.pausedUntil, now.Add(delayAfter(s.failures, s.chance)))
+		s.pausedUntil = max(s.pausedUntil, now.add(delayAfter(s.failures, s.chance)))
 	}
 	verdict := verdictOn(code)
 	suspects := len(r.records) > 1 && blames(code)
@@ -136,13 +148,14 @@ func (s *schedule) settleFailure(r *request, a answer, now time.Time) {
 		verdict = retry // each alone: the others must not pay for one of them
 	}
 	for _, k := range r.records {
-		k.took, k.alone = a.took, k.alone || suspects
+		k.alone = k.alone || suspects
+		s.attempted(k, code, a.took)
 		s.failed(k, code, verdict, a.err, now)
 	}
 }
 
 // judgeAgain looks again at the containers that wait for a newer shard map.
-func (s *schedule) judgeAgain(now time.Time) {
+func (s *schedule) judgeAgain(now instant) {
 	misplaced := s.misplaced
 	s.misplaced = nil
 	for _, k := range misplaced {
@@ -162,14 +175,17 @@ func (s *schedule) clear(r *request) {
 // accepted takes note that the service put k on a shard. A container is judged
 // as a whole: when that is not the shard it was made for, all its keys must
 // belong there, because the KCL drops a container with a foreign key.
-func (s *schedule) accepted(k *kinesisRecord, shardID, sequence string, first []Attempt, now time.Time) {
-	s.count.accepted(len(k.data))
+func (s *schedule) accepted(k *kinesisRecord, shardID, sequence string, now instant) {
+	s.count.accepted(k.dataBytes)
+	if shardID == k.target.id {
+		shardID = k.target.id // a text of its own, not one of the answer
+	}
 	k.shardID, k.sequence = shardID, sequence
 	if k.target.id == "" && s.shards != nil {
 		s.stale = true // a key that no listed shard owns
 	}
 	if k.target.id == "" || k.target.id == shardID {
-		s.succeed(k, first)
+		s.succeed(k)
 		return
 	}
 	if k.sentTo == s.generation {
@@ -179,19 +195,21 @@ func (s *schedule) accepted(k *kinesisRecord, shardID, sequence string, first []
 		s.judge(k, now)
 		return
 	}
-	s.succeed(k, first)
+	s.succeed(k)
 }
 
 // judge decides on a container that landed on an unexpected shard, or leaves it
 // until there is a shard map that knows that shard.
-func (s *schedule) judge(k *kinesisRecord, now time.Time) {
+func (s *schedule) judge(k *kinesisRecord, now instant) {
 	shard, known := s.shards.Shard(k.shardID)
 	switch {
 	case known && k.within(shard.Range):
-		s.succeed(k, nil)
+		s.succeed(k)
 	case known && s.targetOf(k.users.first.hash).id == k.shardID,
-		s.rules.deadline > 0 && !now.Before(k.users.first.putAt.Add(s.rules.deadline)):
+		s.rules.deadline > 0 && now >= k.users.first.putAt.add(s.rules.deadline):
 		s.count.wrongShard++
+		last := len(k.attempts) - 1
+		k.attempts = append(slices.Clip(k.attempts[:last]), Attempt{Duration: k.attempts[last].Duration, Code: CodeWrongShard})
 		s.failed(k, CodeWrongShard, retry, fmt.Errorf("the container was put on %s, which does not own all its keys", k.shardID), now)
 	default:
 		s.misplaced = append(s.misplaced, k)
@@ -199,38 +217,36 @@ func (s *schedule) judge(k *kinesisRecord, now time.Time) {
 	}
 }
 
-// succeed gives each user record of k its place. first is the attempt of a
-// record that was sent once, which many may share; nil makes k's own.
-func (s *schedule) succeed(k *kinesisRecord, first []Attempt) {
-	attempts := first
-	if len(k.attempts) > 0 || first == nil {
-		attempts = append(k.attempts, Attempt{Duration: k.took})
-	}
-	s.count.delivered(k.users.count, k.users.first.form != plain)
-	for sub := 0; k.users.first != nil; sub++ {
-		u := k.users.pop()
-		s.finishUser(u, Result{ShardID: k.shardID, Position: kinetrail.At(k.sequence, sub), Attempts: attempts})
-	}
+// succeed ends the way of a record that is where it belongs.
+func (s *schedule) succeed(k *kinesisRecord) {
+	s.count.delivered(k.users.count, k.box != nil)
 	s.leave(k)
-	s.free(k)
+	s.done(k)
 }
 
-// failed takes note that k was not accepted: it is sent again after a delay, but
-// for those of its user records whose deadline comes before that.
-func (s *schedule) failed(k *kinesisRecord, code string, verdict verdict, err error, now time.Time) {
+// attempted takes note of a time k was sent, and of the code it failed with.
+func (s *schedule) attempted(k *kinesisRecord, code string, took time.Duration) {
+	k.attempts = append(k.attempts, Attempt{Duration: took, Code: code})
+}
+
+// failed decides what becomes of a record that was not accepted: it is sent
+// again after a delay, but for those of its user records whose deadline comes
+// before that.
+func (s *schedule) failed(k *kinesisRecord, code string, verdict verdict, err error, now instant) {
 	if code != CodeClosed { // stopping ourselves is no error
 		s.count.failed(code)
 	}
-	k.attempts = append(k.attempts, Attempt{Duration: k.took, Code: code})
 	if throttles(code) {
 		s.targetOf(k.users.first.hash).limiter.throttled(now)
 	}
 	attempts := len(k.attempts)
 	if s.stopped != nil || verdict == reject || attempts == s.rules.maxAttempts {
-		s.rejectRecord(k, code, err)
+		s.reject(k.users, s.rejection(k, code, err), k.attempts)
+		s.leave(k)
+		s.free(k)
 		return
 	}
-	k.retryAt = now.Add(delayAfter(attempts, s.chance))
+	k.retryAt = now.add(delayAfter(attempts, s.chance))
 	if s.rules.deadline > 0 && !s.dropExpired(k, code, err, k.retryAt) {
 		return
 	}
@@ -240,38 +256,27 @@ func (s *schedule) failed(k *kinesisRecord, code string, verdict verdict, err er
 
 // dropExpired rejects the user records of k whose deadline comes before at. It
 // reports whether any are left; if not, k is done.
-func (s *schedule) dropExpired(k *kinesisRecord, code string, err error, at time.Time) bool {
-	all, kept := k.users.count, userQueue{}
-	rejected := s.rejection(k, code, err)
+func (s *schedule) dropExpired(k *kinesisRecord, code string, err error, at instant) bool {
+	var expired, left userQueue
 	for k.users.first != nil {
-		u := k.users.pop()
-		if at.After(u.putAt.Add(s.rules.deadline)) {
-			s.reject(u, rejected, k.attempts)
+		if u := k.users.pop(); at > u.putAt.add(s.rules.deadline) {
+			expired.append(u)
 		} else {
-			kept.append(u)
+			left.append(u)
 		}
 	}
-	k.users = kept
-	switch kept.count {
-	case 0:
+	if expired.count == 0 {
+		k.users = left
+		return true
+	}
+	s.reject(expired, s.rejection(k, code, err), k.attempts)
+	if left.count == 0 {
 		s.leave(k)
 		s.free(k)
 		return false
-	case all:
-	default:
-		s.refill(k)
 	}
+	s.remake(k, left)
 	return true
-}
-
-// rejectRecord gives up all user records of k.
-func (s *schedule) rejectRecord(k *kinesisRecord, code string, err error) {
-	rejected := s.rejection(k, code, err)
-	for k.users.first != nil {
-		s.reject(k.users.pop(), rejected, k.attempts)
-	}
-	s.leave(k)
-	s.free(k)
 }
 
 func (s *schedule) rejection(k *kinesisRecord, code string, err error) *RejectedError {
@@ -282,43 +287,62 @@ func (s *schedule) rejection(k *kinesisRecord, code string, err error) *Rejected
 	return &RejectedError{ShardID: shardID, Code: code, Attempts: len(k.attempts), Err: err}
 }
 
-func (s *schedule) reject(u *userRecord, err *RejectedError, attempts []Attempt) {
-	if s.stopped != nil {
-		s.undelivered = append(s.undelivered, u.given())
+// reject gives user records up.
+func (s *schedule) reject(users userQueue, err *RejectedError, attempts []Attempt) {
+	k := s.newKinesisRecord()
+	k.shardID, k.err, k.attempts = err.ShardID, err, attempts
+	for users.first != nil {
+		u := users.pop()
+		if s.stopped != nil {
+			s.undelivered = append(s.undelivered, u.given())
+		}
+		s.count.userFailed(err.Code)
+		k.take(u)
 	}
-	s.count.userFailed(err.Code)
-	s.finishUser(u, Result{ShardID: err.ShardID, Attempts: attempts, Err: err})
+	s.done(k)
 }
 
-// finishUser takes a user record with its result out of the schedule.
-func (s *schedule) finishUser(u *userRecord, r Result) {
-	u.result = r
-	s.waiting--
-	s.waitingBytes -= u.bufferedSize
-	if u.waiter != nil {
-		s.answers.append(u)
+// done takes the user records of k, whose outcome is known, out of the schedule:
+// to those who wait in Put for them, and to the callbacks of the others.
+func (s *schedule) done(k *kinesisRecord) {
+	s.waiting -= k.users.count
+	s.waitingBytes -= k.buffered
+	if !k.awaited {
+		s.deliveries.append(k)
+		return
+	}
+	awaited := s.newKinesisRecord()
+	awaited.shardID, awaited.sequence, awaited.attempts, awaited.err = k.shardID, k.sequence, k.attempts, k.err
+	var others userQueue
+	for k.users.first != nil {
+		if u := k.users.pop(); u.waiter != nil {
+			awaited.users.append(u)
+		} else {
+			others.append(u)
+		}
+	}
+	s.answers.append(awaited)
+	if k.users = others; others.count > 0 {
+		s.deliveries.append(k)
 	} else {
-		s.deliveries.append(u)
+		s.free(k)
 	}
 }
 
 // sweep rejects waiting records whose deadline has passed. In a lane whose older
 // record is still on its way they wait for its result.
-func (s *schedule) sweep(now time.Time) {
-	s.sweepAt = time.Time{}
+func (s *schedule) sweep(now instant) {
+	s.route()
+	s.sweepAt = 0
 	sweep := func(l *lane) {
 		if !l.exclusive || l.unacked == 0 && l.blockedBy == 0 {
 			for l.waiting.first != nil && s.expired(l.waiting.first, now) {
-				u := l.waiting.pop()
-				s.reject(u, &RejectedError{Code: CodeExpired, Attempts: len(u.earlier), Err: ErrExpired}, u.earlier)
+				s.giveUpWaiting(l.waiting.pop(), CodeExpired, ErrExpired)
 			}
 			s.update(l)
 		}
 		if l.waiting.first != nil {
-			at := later(l.waiting.first.putAt.Add(s.rules.deadline), now.Add(holdTime))
-			if s.sweepAt.IsZero() || at.Before(s.sweepAt) {
-				s.sweepAt = at
-			}
+			s.sweepAt = sooner(s.sweepAt, max(l.waiting.first.putAt.add(s.rules.deadline), now.add(holdTime)))
 		}
 		s.retire(l)
 	}
@@ -331,8 +355,15 @@ func (s *schedule) sweep(now time.Time) {
 	}
 }
 
-func (s *schedule) expired(u *userRecord, now time.Time) bool {
-	return !now.Before(u.putAt.Add(s.rules.deadline))
+func (s *schedule) expired(u *userRecord, now instant) bool {
+	return now >= u.putAt.add(s.rules.deadline)
+}
+
+// giveUpWaiting rejects a record that is in no Kinesis record.
+func (s *schedule) giveUpWaiting(u *userRecord, code string, err error) {
+	var alone userQueue
+	alone.append(u)
+	s.reject(alone, &RejectedError{Code: code, Attempts: len(u.earlier), Err: err}, u.earlier)
 }
 
 // stop ends all sending: nothing new is sent and nothing is retried. What is not
@@ -349,6 +380,7 @@ func (s *schedule) giveUp() {
 	if s.stopped == nil || len(s.underway) > 0 || s.waiting == 0 {
 		return
 	}
+	s.route()
 	type left struct {
 		user     *userRecord
 		attempts []Attempt
@@ -392,6 +424,8 @@ func (s *schedule) giveUp() {
 	}
 	slices.SortFunc(all, func(a, b left) int { return cmp.Compare(a.user.number, b.user.number) })
 	for _, l := range all {
-		s.reject(l.user, l.rejected, l.attempts)
+		var alone userQueue
+		alone.append(l.user)
+		s.reject(alone, l.rejected, l.attempts)
 	}
 }

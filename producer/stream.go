@@ -45,7 +45,7 @@ func (p *Producer) start() error {
 	if err := p.learn(summary); err != nil {
 		return err
 	}
-	p.listsShards = p.usesShards
+	p.listsShards = p.schedule.rules.hashes
 	if !p.listsShards {
 		return nil
 	}
@@ -53,7 +53,7 @@ func (p *Producer) start() error {
 	switch {
 	case denied(err):
 		p.listsShards = false
-		p.usesShards = p.options.Aggregation == ByShard // for the hash keys of containers
+		p.schedule.rules.hashes = p.options.Aggregation == ByShard // for the hash keys of containers
 		p.logger.Warn("the shard list is not permitted: nothing is aggregated by shard and no shard's quota is watched",
 			"stream", p.stream.Name(), "action", "kinesis:ListShards", "error", err)
 		return nil
@@ -160,7 +160,7 @@ func (p *Producer) learn(summary *types.StreamDescriptionSummary) error {
 	if p.needsKeys() {
 		return p.autoRefusal()
 	}
-	p.usesShards = false // what the keys hash to says nothing
+	p.schedule.rules.hashes = false // what the keys hash to says nothing
 	return nil
 }
 
@@ -266,10 +266,10 @@ func (p *Producer) refresh(settings bool) {
 func (p *Producer) refreshed(summary *types.StreamDescriptionSummary, shards *shardmap.Map, err error) (stopped error) {
 	now := p.now()
 	p.refreshing = false
-	p.refreshAfter = now.Add(refreshPause)
+	p.refreshAfter = now.add(refreshPause)
 	if err != nil {
 		p.refreshFailures++
-		p.refreshAfter = now.Add(delayAfter(p.refreshFailures, rand.Float64()))
+		p.refreshAfter = now.add(delayAfter(p.refreshFailures, rand.Float64()))
 		p.schedule.judgeAgain(now)
 		return nil
 	}

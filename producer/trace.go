@@ -33,47 +33,44 @@ func newTracer(stream kinetrail.Stream, o *Options) tracer {
 // around the caller there is none, unless root spans are wanted.
 func (t *tracer) startCreate(ctx context.Context, u *userRecord, record *kinetrail.Record) {
 	if !record.Trace.IsZero() {
-		u.trace = record.Trace
+		u.own().trace = record.Trace
 		return
 	}
 	if !t.rootSpans && !trace.SpanContextFromContext(ctx).IsValid() {
 		return
 	}
 	if t.createSpans {
-		ctx, u.span = t.spans.Create(ctx, record)
+		ctx, u.own().span = t.spans.Create(ctx, record)
 	}
-	u.trace = otelcarrier.FromContext(ctx, t.baggageKeys...)
+	u.own().trace = otelcarrier.FromContext(ctx, t.baggageKeys...)
 }
 
 // endSpan ends the record's create span with what became of it.
-func (u *userRecord) endSpan() {
+func (u *userRecord) endSpan(r *Result) {
 	if u.span == nil {
 		return
 	}
-	if u.result.Err == nil {
-		tracing.SetRecord(u.span, u.result.ShardID, u.result.Position.Sequence())
+	if r.Err == nil {
+		tracing.SetRecord(u.span, r.ShardID, r.Position.Sequence())
 	}
-	tracing.EndSpan(u.span, u.result.Err)
+	tracing.EndSpan(u.span, r.Err)
 }
 
 // startPutRecords starts the span of one request, linked to the contexts of its
 // records. Without any there is no span, unless root spans are wanted.
 func (t *tracer) startPutRecords(ctx context.Context, r *request) (context.Context, func(error)) {
+	if !t.rootSpans && !r.traced {
+		return ctx, func(error) {}
+	}
 	links := t.spans.NewLinks()
-	traced := t.rootSpans
 	for _, k := range r.records {
 		for u := k.users.first; u != nil; u = u.next {
 			if u.span != nil {
-				traced = true
 				links.Add(u.span.SpanContext())
-			} else if carried := otelcarrier.SpanContext(u.trace); carried.IsValid() {
-				traced = true
-				links.Add(carried)
+			} else if u.trace.Parent != "" {
+				links.Add(otelcarrier.SpanContext(u.trace))
 			}
 		}
-	}
-	if !traced {
-		return ctx, func(error) {}
 	}
 	ctx, span := t.spans.PutRecords(ctx, len(r.records), links)
 	return ctx, func(err error) { tracing.EndSpan(span, err) }
