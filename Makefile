@@ -1,7 +1,7 @@
 # "make help" lists what there is. Each target is one line of it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt fuzz bench bench-micro vuln ci
+.PHONY: help test race lint fmt fuzz chaos bench bench-micro vuln ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ fmt: ## format every Go file
 
 fuzz: ## run every fuzz test for FUZZTIME each (default 20s)
 	@.ci/fuzz
+
+chaos: ## kill the local server KILLS times while writers write (default 2000)
+	KINETRAIL_KILLS=$(or $(KILLS),2000) KINETRAIL_SEED=$(SEED) go test -run '^TestNothingAcknowledgedIsLostByAKill$$' -count=1 -v -timeout 2h ./localkinesis/diskstore
 
 bench: ## run the benchmarks of the packages; PKG=./shardmap for one of them
 	go test -run '^$$' -bench . -benchmem $(or $(PKG),./...)

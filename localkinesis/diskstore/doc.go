@@ -19,4 +19,7 @@
 // directory finds it by its length and cuts it off: nobody was told that it
 // was stored. Anything else that is not as it was written is a DamagedError
 // that names the file and the offset.
+//
+// A Store starts no goroutine. A shard's writers take turns: one appends while
+// another one waits for its fsync. Readers wait for neither.
 package diskstore

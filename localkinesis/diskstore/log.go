@@ -130,7 +130,7 @@ func (l *shardLog) room(bytes, horizon int64) (*segment, error) {
 		return g, nil
 	}
 	if err := l.sync(g); err != nil {
-		return nil, err
+		return nil, l.lose(g, err)
 	}
 	next, err := l.grow(g.next, g.newest)
 	if err != nil {
@@ -195,14 +195,24 @@ func (l *shardLog) Sync() error {
 		return nil
 	}
 	all, g := l.end()
-	if err := l.sync(g); err != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.broken = fmt.Errorf("an earlier write to %s did not reach the disk: %w", g.path, err)
-		return err
+	err := l.sync(g)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err != nil:
+		return l.lose(g, err)
+	case l.broken != nil: // also when another fsync failed meanwhile
+		return l.broken
 	}
 	l.synced = all
 	return nil
+}
+
+// lose notes that an fsync failed. What it was to bring to the disk may be
+// gone, and the next fsync would not say so. l.mu is held.
+func (l *shardLog) lose(g *segment, err error) error {
+	l.broken = fmt.Errorf("an earlier write to %s did not reach the disk: %w", g.path, err)
+	return err
 }
 
 // end is how much was appended, and to which file last.

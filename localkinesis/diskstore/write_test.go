@@ -242,20 +242,25 @@ func TestWritersThatWaitShareAnFsync(t *testing.T) {
 
 func TestAFailedFsyncEndsTheShard(t *testing.T) {
 	t.Parallel()
-	store := openStore(t, t.TempDir(), func(o *diskstore.Options) { o.Fsync = true })
-	s := startWith(t, store)
-	s.must("CreateStream", `{"StreamName":"orders","ShardCount":1}`)
-	s.put("first")
-	store.OnSync(func(*os.File) error { return syscall.EIO })
-	if status, answer := s.put("lost"); status != 500 {
-		t.Errorf("a put whose fsync fails answered %d %s; want 500", status, answer)
-	}
-	store.OnSync((*os.File).Sync) // what the failed one did not write may be lost for good
-	if status, answer := s.put("second"); status != 500 || !strings.Contains(answer, "did not reach the disk") {
-		t.Errorf("the next put answered %d %s; want 500 and why", status, answer)
-	}
-	if got := s.keys(); got != "first" {
-		t.Errorf("readers see %q, want first alone", got)
+	for name, segmentBytes := range map[string]int64{"of the record's file": 1 << 20, "of the file before": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := openStore(t, t.TempDir(), func(o *diskstore.Options) { o.Fsync, o.SegmentBytes = true, segmentBytes })
+			s := startWith(t, store)
+			s.must("CreateStream", `{"StreamName":"orders","ShardCount":1}`)
+			s.put("first")
+			store.OnSync(func(*os.File) error { return syscall.EIO })
+			if status, answer := s.put("lost"); status != 500 {
+				t.Errorf("a put whose fsync fails answered %d %s; want 500", status, answer)
+			}
+			store.OnSync((*os.File).Sync) // what the failed one did not write may be lost for good
+			if status, answer := s.put("second"); status != 500 || !strings.Contains(answer, "did not reach the disk") {
+				t.Errorf("the next put answered %d %s; want 500 and why", status, answer)
+			}
+			if got := s.keys(); got != "first" {
+				t.Errorf("readers see %q, want first alone", got)
+			}
+		})
 	}
 }
 
