@@ -52,7 +52,12 @@ var arrows = map[string]row{
 	},
 
 	// Contracts.
-	"metrics":        {planned: true},
+	"metrics": {planned: true},
+	"metrics/promsink": {
+		imports:   []string{"metrics"},
+		suppliers: append([]string{"go.opentelemetry.io/otel/trace"}, prometheus...), // the trace of an exemplar
+		links:     prometheusModules,
+	},
 	"lease":          {imports: []string{".", "metrics"}},
 	"lease/memlease": {imports: []string{".", "lease"}},
 	"lease/filelease": {
@@ -155,6 +160,7 @@ var (
 		"go.opentelemetry.io/otel/sdk/...",
 		"go.opentelemetry.io/proto/otlp/...",
 	}
+	prometheus  = []string{"github.com/prometheus/client_golang/prometheus/..."}
 	fileLocks   = []string{"golang.org/x/sys/unix", "golang.org/x/sys/windows"}
 	commandLine = []string{
 		"github.com/spf13/cobra/...",
@@ -192,6 +198,19 @@ var (
 		"go.opentelemetry.io/otel/log",
 		"go.opentelemetry.io/otel/metric",
 		"go.opentelemetry.io/otel/trace",
+	}
+	prometheusModules = []string{
+		"github.com/beorn7/perks",
+		"github.com/cespare/xxhash/v2",
+		"github.com/munnerz/goautoneg",
+		"github.com/prometheus/client_golang",
+		"github.com/prometheus/client_model",
+		"github.com/prometheus/common",
+		"github.com/prometheus/procfs",
+		"go.opentelemetry.io/otel",
+		"go.opentelemetry.io/otel/trace",
+		"golang.org/x/sys",
+		"google.golang.org/protobuf",
 	}
 	localModules = slices.Concat(awsModules, []string{"github.com/aws/aws-sdk-go-v2/credentials"})
 )
