@@ -1,7 +1,7 @@
 # "make help" lists what there is. Each target is one line of it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt fuzz chaos bench bench-micro vuln ci
+.PHONY: help test race lint fmt fuzz chaos bench bench-micro load vuln ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: ## run the benchmarks of the packages; PKG=./shardmap for one of them
 
 bench-micro: ## measure the tables of docs/benchmarks.md and the README, and write them down
 	go run ./internal/benchtable -w
+
+load: ## measure the local server next to one that does nothing, and write docs/benchmarks-server.md
+	go run ./internal/serverload -disk -w
 
 vuln: ## look up known vulnerabilities (needs the network)
 	go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...

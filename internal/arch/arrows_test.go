@@ -72,7 +72,11 @@ var arrows = map[string]row{
 	"internal/chaintest":  {}, // tests alone
 	"internal/docs":       {}, // tests alone
 	"internal/benchtable": {}, // a program
-	"internal/tracing":    {imports: []string{"."}, suppliers: otelAPI, planned: true},
+	"internal/serverload": { // a program
+		imports:   []string{"localkinesis/sequence"},
+		suppliers: slices.Concat(awsSDK, awsConfig),
+	},
+	"internal/tracing": {imports: []string{"."}, suppliers: otelAPI, planned: true},
 
 	// Clients. They do not import each other, and never a concrete lease store.
 	"producer":          client(awsSDK, awsModules, "kinesisprotocol"),
