@@ -451,10 +451,10 @@ func TestFieldAnExpiredIteratorGoesOnFromTheLastRecord(t *testing.T) {
 				stream.expireIterators() // before anything was read
 				time.Sleep(time.Minute)
 				stream.put(0, "k", []byte("one"))
-				stream.put(0, "k", []byte("two"))
-				want := []string{"one", "two"}
+				stream.put(0, "k", container("k", "two-a", "two-b"))
+				want := []string{"one", "two-a", "two-b"}
 				if from.IsTrimHorizon() {
-					want = []string{"before", "one", "two"}
+					want = []string{"before", "one", "two-a", "two-b"}
 				}
 				got.await(t, len(want))
 				stream.expireIterators()
@@ -646,8 +646,8 @@ func TestFieldContainersOfShardUnawareAggregatorsAreDelivered(t *testing.T) {
 		filter consumer.RangeFilter
 		want   []string
 	}{
-		{consumer.RangeDeliver, []string{"a", "b", "c", "d", "last"}},
-		{consumer.RangeKCL, []string{"last"}},
+		{consumer.RangeDeliver, []string{"a", "b", "c", "d", "own", "last"}},
+		{consumer.RangeKCL, []string{"own", "last"}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			stream, store := newFakeStream(2), memlease.New()
@@ -655,6 +655,9 @@ func TestFieldContainersOfShardUnawareAggregatorsAreDelivered(t *testing.T) {
 			for _, d := range []string{"a", "b", "c", "d"} { // their keys hash all over the place
 				b.Add(&aggregate.UserRecord{PartitionKey: d, Data: []byte(d)})
 			}
+			stream.put(0, "a", b.AppendTo(nil))
+			b.Reset()
+			b.Add(&aggregate.UserRecord{PartitionKey: "a", ExplicitHashKey: "0", Data: []byte("own")})
 			stream.put(0, "a", b.AppendTo(nil))
 			stream.put(0, "a", []byte("last"))
 			sink := metrics.NewMemory()
@@ -669,7 +672,7 @@ func TestFieldContainersOfShardUnawareAggregatorsAreDelivered(t *testing.T) {
 			if n := sink.Counters()[key]; n == 0 {
 				t.Errorf("filter %d: %s = 0; want the records outside counted", tt.filter, key)
 			}
-			if at := rows(t, store)[shardID(0)].Checkpoint; at.Sequence() != "1002" {
+			if at := rows(t, store)[shardID(0)].Checkpoint; at.Sequence() != "1003" {
 				t.Errorf("filter %d: checkpoint %v; want the last record", tt.filter, at)
 			}
 		})

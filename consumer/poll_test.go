@@ -359,6 +359,63 @@ func TestReadFromEachPosition(t *testing.T) {
 	})
 }
 
+func TestAReadWhoseIteratorExpiresLeavesNothingOutAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		from func(second string) kinetrail.Position
+		want []string
+	}{
+		{"latest", func(string) kinetrail.Position { return kinetrail.Latest() }, []string{"three", "four"}},
+		{"a record in a container", func(second string) kinetrail.Position { return kinetrail.At(second, 1) }, []string{"two-b", "three", "four"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream := newFakeStream(1)
+				stream.put(0, "k", []byte("one"))
+				second := stream.put(0, "k", container("k", "two-a", "two-b"))
+				time.Sleep(time.Hour)
+				var mu sync.Mutex
+				broken := true
+				stream.failWith(func(op, _ string) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if broken && op == "GetRecords" {
+						return errors.New("connection reset by peer")
+					}
+					return nil
+				})
+				go func() {
+					time.Sleep(time.Minute) // without an answer, and with an iterator
+					stream.put(0, "k", []byte("three"))
+					stream.expireIterators()
+					mu.Lock()
+					broken = false
+					mu.Unlock()
+					time.Sleep(time.Minute)
+					stream.expireIterators()
+					stream.put(0, "k", []byte("four"))
+				}()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				var got []string
+				for r, err := range consumer.Read(ctx, stream, "orders", consumer.Shard(shardID(0)), consumer.From(tt.from(second)), quiet) {
+					if err != nil {
+						t.Fatalf("after %v: %v", got, err)
+					}
+					if got = append(got, string(r.Data)); got[len(got)-1] == "four" {
+						break
+					}
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("read %v; want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestReadFromATimeThatLiesAheadWaitsForIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
