@@ -53,6 +53,11 @@ var arrows = map[string]row{
 
 	// Contracts.
 	"metrics": {planned: true},
+	"metrics/otelsink": {
+		imports:   []string{"metrics", "internal/tracing"},
+		suppliers: append([]string{"go.opentelemetry.io/otel/metric/..."}, otelAPI...),
+		links:     otelModules,
+	},
 	"metrics/promsink": {
 		imports:   []string{"metrics"},
 		suppliers: append([]string{"go.opentelemetry.io/otel/trace"}, prometheus...), // the trace of an exemplar
