@@ -46,7 +46,7 @@ type schedule struct {
 	count tally
 
 	// Where records go; see route.go.
-	inbox      userQueue     // records that have no lane yet
+	inbox      inbox
 	shards     *shardmap.Map // nil while it is not known
 	generation int           // of shards
 	targets    map[string]*target
@@ -82,7 +82,8 @@ type schedule struct {
 
 	// At rest, or of use to one at a time.
 	entry        containerEntry
-	freeUsers    *userRecord
+	users        userPool
+	slab         *userSlab // of records that share no lane
 	freeRecords  *kinesisRecord
 	freeLanes    *lane
 	freeRequests []*request
@@ -101,33 +102,6 @@ type request struct {
 	bytes   int
 	place   int  // in schedule.underway
 	traced  bool // one of the records has a context
-}
-
-// add takes a record in; records of one lane keep the order of the calls.
-func (s *schedule) add(u *userRecord) {
-	s.waiting++
-	s.waitingBytes += int(u.buffered)
-	s.inbox.append(u)
-	if s.rules.deadline > 0 && s.sweepAt == 0 {
-		s.sweepAt = u.putAt.add(s.rules.deadline)
-	}
-}
-
-// A record stays in the inbox until there is reason to look at the schedule:
-// enough company to be worth it, or the end of the first one's patience.
-const (
-	inboxRecords = 64
-	inboxBytes   = 8 << 10
-)
-
-// presses reports whether what came in calls for a look at the schedule.
-func (s *schedule) presses() bool {
-	if s.inbox.count == 0 || s.stopped != nil || len(s.underway) >= s.rules.concurrency {
-		return false
-	}
-	return s.inbox.count >= inboxRecords || s.inbox.bytes >= inboxBytes ||
-		s.offered.records+s.inbox.count >= s.rules.requestRecords ||
-		s.offered.bytes+s.inbox.bytes >= min(worthRequest, s.rules.requestBytes)
 }
 
 // update takes note of a change of l: it stands in line while it is ready, and
@@ -273,10 +247,12 @@ func (s *schedule) next(now instant) *request {
 	return r
 }
 
-// fill takes one Kinesis record after another, the targets in turn, so that a
-// shard with much to send does not fill the request.
+// fill takes Kinesis records of the targets in turn, so that a shard with much to
+// send does not fill the request.
 func (s *schedule) fill(r *request, everything bool, now instant) {
 	var unripe targetQueue
+	targets := s.active.count
+	share := offer{records: s.rules.requestRecords / targets, bytes: s.rules.requestBytes / targets}
 	for s.active.first != nil {
 		t := s.active.pop()
 		l := t.firstReady(s)
@@ -299,20 +275,19 @@ func (s *schedule) fill(r *request, everything bool, now instant) {
 			s.lingerUntil(s.patience(l))
 			return
 		}
-		s.turn(r, l, now)
+		s.turn(r, l, share, now)
 		s.active.append(t)
 	}
 	s.active = unripe
 }
 
-// turnRecords is how many plain records a target gives at its turn.
-const turnRecords = 16
-
-// turn adds to r what l gives at its turn: a Kinesis record, or several plain
-// ones of a lane that need not wait for each other.
-func (s *schedule) turn(r *request, l *lane, now instant) {
+// turn adds to r what l gives at its turn: a Kinesis record, or its target's
+// share in plain records of a lane that need not wait for each other.
+func (s *schedule) turn(r *request, l *lane, share offer, now instant) {
 	t := l.queuedAt
-	for range turnRecords {
+	records := min(len(r.records)+share.records, s.rules.requestRecords)
+	bytes := min(r.bytes+share.bytes, s.rules.requestBytes)
+	for {
 		if k := s.take(l); k != nil {
 			k.target, k.sentTo = t, s.generation
 			t.limiter.spend(k.bytes)
@@ -320,7 +295,8 @@ func (s *schedule) turn(r *request, l *lane, now instant) {
 			r.bytes += k.bytes
 			r.traced = r.traced || k.traced
 		}
-		if !s.goesOn(r, l) || !t.limiter.allows(now) {
+		if !l.givesMore() || len(r.records) >= records || len(r.records) > 0 && r.records[0].alone ||
+			r.bytes+int(l.waiting.first.bytes) > bytes || !t.limiter.allows(now) {
 			break
 		}
 	}
@@ -328,11 +304,9 @@ func (s *schedule) turn(r *request, l *lane, now instant) {
 	s.update(l)
 }
 
-// goesOn reports whether l may give one more record at its turn.
-func (s *schedule) goesOn(r *request, l *lane) bool {
-	return l.shared() && !l.groups && len(l.again) == 0 && l.waiting.count > 0 &&
-		len(r.records) > 0 && !r.records[0].alone && len(r.records) < s.rules.requestRecords &&
-		r.bytes+s.nextBytes(l) <= s.rules.requestBytes
+// givesMore reports whether l may give one more record at its turn.
+func (l *lane) givesMore() bool {
+	return l.shared() && !l.groups && len(l.again) == 0 && l.waiting.count > 0
 }
 
 // ripe reports whether l goes with a request made now. A shard's container
@@ -487,19 +461,10 @@ func (s *schedule) soonest() instant {
 	if s.active.first != nil {
 		at = sooner(at, max(s.lingerAt, s.pausedUntil))
 	}
-	if s.inbox.first != nil {
-		at = sooner(at, max(s.inbox.first.putAt.add(s.inboxLinger()), s.pausedUntil))
+	if s.inbox.count > 0 {
+		at = sooner(at, max(s.inbox.records[0].putAt.add(s.inboxLinger()), s.pausedUntil))
 	}
 	return at
-}
-
-// inboxLinger is how long a record may stay in the inbox: it may be the one that
-// fills a container.
-func (s *schedule) inboxLinger() time.Duration {
-	if s.rules.aggregation == Off {
-		return s.rules.linger
-	}
-	return s.rules.linger / fullLingers
 }
 
 // rush lets the records of an epoch and those before it go without lingering.

@@ -13,24 +13,24 @@ import (
 // its turn comes: it is kept to two lines of the processor's cache. What few
 // records have stands in details.
 type userRecord struct {
-	next *userRecord // in a userQueue
+	next  *userRecord // in a userQueue
+	slab  *userSlab   // where it lies
+	index uint8       // there
 
-	// What the caller gave. key is a random one when keyless.
-	data    []byte
-	key     string
-	keyless bool
-
+	keyless  bool // key is a random one
+	hashed   bool // hash is set
 	form     form
-	hashed   bool  // hash is set
 	sub      int32 // its place in a container
 	bytes    int32 // what it adds to a request when it goes alone and plain, and roughly what it adds to a container
 	buffered int32 // what it takes of the buffer
-	hash     shardmap.HashKey
-	putAt    instant
-	number   uint64 // order of acceptance
-	epoch    *epoch
 
-	done func(Result) // takes the result, unless a Put waits for it
+	data   []byte
+	key    string
+	hash   shardmap.HashKey // decides the shard
+	putAt  instant
+	number uint64 // order of acceptance
+	epoch  *epoch
+	done   func(Result) // takes the result, unless a Put waits for it
 
 	*details // nothing in particular, unless the record owns one
 }
@@ -229,6 +229,7 @@ type lane struct {
 	orphan    bool // a key's lane that is no longer in the map
 
 	waiting   userQueue
+	slab      *userSlab        // where records of a shared lane lie
 	again     []*kinesisRecord // failed records that may be sent again now
 	unacked   int              // Kinesis records on their way, delayed or in again
 	blockedBy int              // Kinesis records of older lanes that go first

@@ -247,9 +247,11 @@ func (p *Producer) wake() {
 
 // mustWake reports whether run has to look at the schedule before it would by
 // itself.
-func (p *Producer) mustWake() bool {
-	if p.schedule.presses() {
-		return true
+func (p *Producer) mustWake(now instant) bool {
+	if p.schedule.inbox.count == 0 {
+		if due, _ := p.schedule.due(now); due {
+			return true
+		}
 	}
 	at := p.schedule.soonest()
 	return at != 0 && (p.armedAt == 0 || at < p.armedAt)

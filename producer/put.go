@@ -290,20 +290,19 @@ func (p *Producer) checkSize(u *userRecord, size int) error {
 }
 
 // accept takes a prepared record into the buffer.
-func (p *Producer) accept(ctx context.Context, prepared *userRecord, outcome tracecarrier.Outcome, wait bool) error {
+func (p *Producer) accept(ctx context.Context, u *userRecord, outcome tracecarrier.Outcome, wait bool) error {
 	p.mu.Lock()
-	if err := p.admit(ctx, int(prepared.buffered), wait); err != nil {
+	if err := p.admit(ctx, int(u.buffered), wait); err != nil {
 		p.mu.Unlock()
 		return err
 	}
-	u := p.schedule.newUserRecord()
-	*u = *prepared
+	now := p.now()
 	p.accepted++
-	u.number, u.putAt, u.epoch = p.accepted, p.now(), p.epoch
+	u.number, u.putAt, u.epoch = p.accepted, now, p.epoch
 	u.epoch.open++
 	p.schedule.add(u)
 	p.meter.put(&p.schedule, outcome)
-	wake := p.mustWake()
+	wake := p.mustWake(now)
 	p.mu.Unlock()
 	if wake {
 		p.wake()

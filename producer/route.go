@@ -3,6 +3,7 @@ package producer
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/kinetrail/kinetrail/shardmap"
 )
@@ -144,22 +145,57 @@ func (s *schedule) targetOf(hash shardmap.HashKey) *target {
 	return s.anywhere
 }
 
-// routeBatch is how many records are routed together.
-const routeBatch = 8
+// inbox holds records that have no lane yet, in the order of the puts. Many are
+// routed at once, while the processor has them at hand.
+type inbox struct {
+	records [inboxRecords]userRecord
+	count   int
+	bytes   int // of data and keys
+}
+
+const (
+	inboxRecords = 64
+	inboxBytes   = 8 << 10
+)
+
+// add takes a record in; records of one lane keep the order of the calls.
+func (s *schedule) add(u *userRecord) {
+	s.waiting++
+	s.waitingBytes += int(u.buffered)
+	s.inbox.records[s.inbox.count] = *u
+	s.inbox.count++
+	s.inbox.bytes += int(u.bytes)
+	if s.rules.deadline > 0 && s.sweepAt == 0 {
+		s.sweepAt = u.putAt.add(s.rules.deadline)
+	}
+	if s.inbox.count == inboxRecords || s.inbox.bytes >= inboxBytes || s.rules.linger == 0 ||
+		s.offered.records+s.inbox.count >= s.rules.requestRecords ||
+		s.offered.bytes+s.inbox.bytes >= min(worthRequest, s.rules.requestBytes) {
+		s.route()
+	}
+}
+
+// inboxLinger is how long a record may stay in the inbox: it may be the one that
+// fills a container.
+func (s *schedule) inboxLinger() time.Duration {
+	if s.rules.aggregation == Off {
+		return s.rules.linger
+	}
+	return s.rules.linger / fullLingers
+}
 
 // route brings the records of the inbox to their lanes.
 func (s *schedule) route() {
-	var batch [routeBatch]*userRecord
-	var touched *lane // a list of lanes, through nextTouched
-	for records := s.arrivals(batch[:]); len(records) > 0; records = s.arrivals(batch[:]) {
-		for _, u := range records {
-			l := s.laneOf(u)
-			l.waiting.append(u)
-			if !l.touched {
-				l.touched, l.nextTouched, touched = true, touched, l
-			}
+	var touched *lane // the first of a list through nextTouched
+	arrived := s.arrivals()
+	for i := range arrived {
+		l := s.laneOf(&arrived[i])
+		l.waiting.append(s.keep(&arrived[i], l))
+		if !l.touched {
+			l.touched, l.nextTouched, touched = true, touched, l
 		}
 	}
+	clear(arrived)
 	for l := touched; l != nil; l = touched {
 		touched = l.nextTouched
 		l.touched, l.nextTouched = false, nil
@@ -167,23 +203,33 @@ func (s *schedule) route() {
 	}
 }
 
-// arrivals takes records out of the inbox, as many as batch has room for, with
+// arrivals empties the inbox. The records it returns lie there still; they have
 // their hash keys if these are used.
-func (s *schedule) arrivals(batch []*userRecord) []*userRecord {
-	n := 0
-	for n < len(batch) && s.inbox.first != nil {
-		batch[n] = s.inbox.pop()
-		n++
-	}
+func (s *schedule) arrivals() []userRecord {
+	arrived := s.inbox.records[:s.inbox.count]
+	s.inbox.count, s.inbox.bytes = 0, 0
 	if !s.rules.hashes {
-		return batch[:n]
+		return arrived
 	}
-	for _, u := range batch[:n] {
-		if !u.hashed {
+	for i := range arrived {
+		if u := &arrived[i]; !u.hashed {
 			u.hash, u.hashed = shardmap.HashKeyOf(u.key), true
 		}
 	}
-	return batch[:n]
+	return arrived
+}
+
+// keep brings a record out of the inbox to memory of its own, beside the others
+// of its lane if that is shared by many.
+func (s *schedule) keep(arrived *userRecord, l *lane) *userRecord {
+	from := &s.slab
+	if l != nil && l.shared() {
+		from = &l.slab
+	}
+	u := s.users.get(from)
+	arrived.slab, arrived.index = u.slab, u.index
+	*u = *arrived
+	return u
 }
 
 // targetOfLane is where the next record of a ready lane goes.
@@ -277,10 +323,11 @@ func (s *schedule) redistribute(now instant) {
 // belong elsewhere, and returns those records in the order of acceptance.
 func (s *schedule) collect() []*userRecord {
 	var waiting []*userRecord
-	var batch [routeBatch]*userRecord
-	for records := s.arrivals(batch[:]); len(records) > 0; records = s.arrivals(batch[:]) {
-		waiting = append(waiting, records...)
+	arrived := s.arrivals()
+	for i := range arrived {
+		waiting = append(waiting, s.keep(&arrived[i], nil))
 	}
+	clear(arrived)
 	drain := func(l *lane) {
 		for _, k := range l.again {
 			for k.users.first != nil {
@@ -298,8 +345,10 @@ func (s *schedule) collect() []*userRecord {
 	}
 	for _, t := range s.targets {
 		drain(t.shared)
+		s.users.close(&t.shared.slab)
 	}
 	drain(s.anywhere.shared)
+	s.users.close(&s.anywhere.shared.slab)
 	for key, l := range s.lanes {
 		l.queuedAt, l.next, l.offer, l.blockedBy = nil, nil, offer{}, 0
 		if s.rules.aggregation == ByShard {
@@ -421,28 +470,11 @@ func (s *schedule) free(k *kinesisRecord) {
 	s.freeRecords = k
 }
 
-// userSlab is how many user records are made at once.
-const userSlab = 64
-
-func (s *schedule) newUserRecord() *userRecord {
-	if s.freeUsers == nil {
-		slab := make([]userRecord, userSlab)
-		for i := range slab {
-			slab[i].next, s.freeUsers = s.freeUsers, &slab[i]
-		}
-	}
-	u := s.freeUsers
-	s.freeUsers = u.next
-	return u
-}
-
 // freeAll keeps the memory of records that are done for others, and lets go of
 // what the caller gave.
 func (s *schedule) freeAll(users *userQueue, records *recordQueue) {
 	for users != nil && users.first != nil {
-		u := users.pop()
-		*u = userRecord{next: s.freeUsers}
-		s.freeUsers = u
+		s.users.put(users.pop())
 	}
 	for records != nil && records.first != nil {
 		s.free(records.pop())
