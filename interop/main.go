@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is main with the exit code: 1 when a check fails, 2 when none could be
+// made.
+func run(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("interop", flag.ContinueOnError)
+	cache := flags.String("cache", ".cache", "`folder` that the libraries were installed in")
+	skip := flags.String("skip", "", "`languages` to leave out, separated by commas: "+strings.Join(languages, ", "))
+	only := flags.String("only", "", "`part` of the checks to make alone: "+strings.Join(partNames(), ", "))
+	update := flags.Bool("update", false, "write the bytes that the libraries make to the testdata folders")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	s, err := newSession(ctx, *cache, *skip, *update)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "interop:", err)
+		return 2
+	}
+	began := time.Now()
+	for _, p := range parts {
+		if *only == "" || *only == p.name {
+			p.check(s)
+		}
+	}
+	if !s.report.summary(time.Since(began)) {
+		return 1
+	}
+	return 0
+}
+
+// part is a group of checks.
+type part struct {
+	name  string
+	check func(s *session)
+}
+
+var parts = []part{
+	{"sdks", checkSDKs},
+}
+
+func partNames() []string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.name
+	}
+	return names
+}
+
+// languages are those whose libraries can be left out.
+var languages = []string{"python", "node", "java"}
+
+// session is what the checks share.
+type session struct {
+	ctx    context.Context
+	report *report
+	cache  string // absolute
+	skip   []string
+	update bool
+	secure *identity
+}
+
+func newSession(ctx context.Context, cache, skip string, update bool) (*session, error) {
+	folder, err := filepath.Abs(cache)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{ctx: ctx, report: newReport(os.Stdout), cache: folder, update: update}
+	s.skip = strings.FieldsFunc(skip, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, name := range s.skip {
+		if !slices.Contains(languages, name) {
+			return nil, fmt.Errorf("%q cannot be skipped, only %s can", name, strings.Join(languages, ", "))
+		}
+	}
+	if s.secure, err = newIdentity(filepath.Join(folder, "certificate.pem")); err != nil {
+		return nil, fmt.Errorf("make a certificate: %w", err)
+	}
+	return s, nil
+}
+
+// skipped tells whether a language was left out.
+func (s *session) skipped(language string) bool { return slices.Contains(s.skip, language) }
+
+// path is a file of the cache.
+func (s *session) path(elements ...string) string {
+	return filepath.Join(append([]string{s.cache}, elements...)...)
+}
+
+// check makes a check of a peer and reports it.
+func (s *session) check(peer, what string, make func() (seen string, err error)) {
+	if s.ctx.Err() != nil {
+		return
+	}
+	began := time.Now()
+	seen, err := make()
+	if s.ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	s.report.line(peer, what, seen, time.Since(began), err)
+}
