@@ -348,6 +348,47 @@ func TestPerKeyStopsAtAGapWhenARecordFails(t *testing.T) {
 	})
 }
 
+func TestPerKeyHandlesNothingBehindAFailedRecordOfItsKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(1)
+		for i := range 10 {
+			stream.put(0, "k", []byte(fmt.Sprint(i)))
+		}
+		var handled []string
+		worker := start(t, stream, memlease.New(), func(_ context.Context, r kinetrail.Record) error {
+			handled = append(handled, string(r.Data))
+			if len(handled) == 3 {
+				time.Sleep(time.Second) // the rest is waiting by then
+				return errNoRoom
+			}
+			return nil
+		}, func(o *consumer.Options) {
+			o.PerKey, o.Failure.MaxAttempts, o.Failure.Then = 4, 1, consumer.StopShard
+		})
+		time.Sleep(time.Minute)
+		worker.drain(t)
+		if want := []string{"0", "1", "2"}; !slices.Equal(handled, want) {
+			t.Errorf("handled %v; want %v and nothing behind the failed one", handled, want)
+		}
+	})
+}
+
+func TestABatchMayBeLargerThanWhatIsInFlightOtherwise(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(1)
+		numbered(stream, 0, 6)
+		sizes := make(chan int, 10)
+		startWith(t, stream, memlease.New(), func(c *consumer.Consumer, ctx context.Context) error {
+			return c.RunBatch(ctx, func(_ context.Context, batch []kinetrail.Record) error { sizes <- len(batch); return nil })
+		}, func(o *consumer.Options) { o.MaxBatch, o.MaxInFlight = 6, 2 })
+		if n := receive(t, sizes); n != 6 {
+			t.Errorf("a batch of %d; want 6, which is MaxBatch", n)
+		}
+	})
+}
+
 func TestManualCheckpointsAreMovedByAckAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/kinetrail/kinetrail"
@@ -184,6 +185,123 @@ func TestAWorkerThatIsAskedAndDoesNotAnswerLosesTheLease(t *testing.T) {
 			t.Errorf("cause %v after 30 s; want ErrDraining", err)
 		}
 		got.await(t, 1)
+	})
+}
+
+func TestALeaseIsTakenFromAnOwnerThatRenewsItAndNeverAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(2), memlease.New()
+		before := start(t, stream, store, nothing)
+		receive(t, before.Ready())
+		before.drain(t)
+		numbered(stream, 0, 1)
+		numbered(stream, 1, 1)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		for _, row := range rows(t, store) {
+			held, err := store.Take(ctx, row, "deaf")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				for ; err == nil && ctx.Err() == nil; time.Sleep(time.Second) {
+					held, err = store.Renew(ctx, held)
+				}
+			}()
+		}
+		got := newSeen()
+		start(t, stream, store, got.handle)
+		time.Sleep(35 * time.Second)
+		if data := got.data(); len(data) != 0 {
+			t.Errorf("handled %v within 35 s; want nothing before the old owner had its time", data)
+		}
+		time.Sleep(25 * time.Second)
+		if data := got.data(); len(data) != 1 {
+			t.Errorf("handled %v after a minute; want the record of one shard", data)
+		}
+		stop()
+		time.Sleep(time.Second)
+	})
+}
+
+func TestAShardThatStandsStillIsHandedOverAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(2), memlease.New()
+		numbered(stream, 0, 1)
+		numbered(stream, 1, 1)
+		first := start(t, stream, store, func(context.Context, kinetrail.Record) error { return errNoRoom }, func(o *consumer.Options) {
+			o.Failure.MaxAttempts, o.Failure.Then = 1, consumer.StopShard
+		})
+		time.Sleep(time.Minute)
+		if n := len(first.Status().Shards); n != 2 {
+			t.Fatalf("%d shards in the status; want 2", n)
+		}
+		got := newSeen()
+		start(t, stream, store, got.handle)
+		time.Sleep(15 * time.Second)
+		if data := got.data(); len(data) != 1 {
+			t.Errorf("the new worker has handled %v after 15 s; want the record of one shard", data)
+		}
+	})
+}
+
+func TestAShardThatTheServiceListsAndCannotReadIsNotFinished(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 1)
+		stream.failWith(func(op, _ string) error {
+			if op == "GetRecords" {
+				return &types.ResourceNotFoundException{Message: aws.String("not now")}
+			}
+			return nil
+		})
+		worker := start(t, stream, store, nothing)
+		time.Sleep(time.Minute)
+		if row := rows(t, store)[shardID(0)]; row.Finished() || row.Owner != worker.Worker() {
+			t.Errorf("lease %+v; want it held and not finished", row)
+		}
+		if err := worker.Status().Shards[0].Err; !errors.Is(err, consumer.ErrShardGone) {
+			t.Errorf("status says %v; want ErrShardGone", err)
+		}
+	})
+}
+
+// childrenFirst is a Store that looks for the leases of children when their
+// parent is finished.
+type childrenFirst struct {
+	lease.Store
+
+	t        *testing.T
+	finished chan []string // the children
+}
+
+func (s *childrenFirst) Checkpoint(ctx context.Context, held lease.Lease, done kinetrail.Position) (lease.Lease, error) {
+	if done.IsShardEnd() {
+		for _, child := range held.Children {
+			if _, leased := rows(s.t, s.Store)[child]; !leased {
+				s.t.Errorf("shard %s is finished while its child %s has no lease", held.ShardID, child)
+			}
+		}
+		s.finished <- held.Children
+	}
+	return s.Store.Checkpoint(ctx, held, done)
+}
+
+func TestAShardIsFinishedAfterItsChildrenHaveLeases(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(1)
+		store := &childrenFirst{Store: memlease.New(), t: t, finished: make(chan []string, 1)}
+		worker := start(t, stream, store, nothing)
+		receive(t, worker.Ready())
+		stream.reshard(2, 0)
+		if children := receive(t, store.finished); len(children) != 2 {
+			t.Errorf("the finished shard names the children %v; want both", children)
+		}
+		worker.drain(t)
 	})
 }
 

@@ -324,6 +324,28 @@ func TestReadUpToTheTipDoesNotEndBeforeTheShardListCouldBeRead(t *testing.T) {
 	})
 }
 
+func TestReadUpToTheTipListsTheChildrenThatAServerDoesNotName(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(1)
+		want := numbered(stream, 0, 3)
+		var got []string
+		for r, err := range consumer.Read(t.Context(), stream, "orders", consumer.StopAtTip(), fast, quiet, func(o *consumer.Options) { o.MaxRecords = 1 }) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got = append(got, string(r.Data)); len(got) == 1 {
+				stream.reshard(2, 0)
+				stream.shards[0].children = nil
+				want = append(want, numbered(stream, 2, 1)...)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("read %v; want %v", got, want)
+		}
+	})
+}
+
 func TestReadFromEachPosition(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
