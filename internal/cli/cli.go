@@ -105,7 +105,7 @@ func (a *app) unknownCommand(root *cobra.Command, args []string) error {
 	}
 	err := &usageError{command: root.CommandPath(), err: fmt.Errorf("there is no command %q", args[0])}
 	root.SuggestionsMinimumDistance = 2
-	if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
+	if similar := root.SuggestionsFor(args[0]); args[0] != "" && len(similar) > 0 {
 		err.hint = fmt.Sprintf("Did you mean %q?", similar[0])
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -70,6 +71,12 @@ func (c *connection) client(ctx context.Context) (*kinesis.Client, error) {
 	cfg, err := c.awsConfig(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if strings.Trim(cfg.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return nil, &hintedError{
+			err:  fmt.Errorf("%s is no AWS region", abbreviate(cfg.Region)),
+			hint: "A region is a name such as eu-west-1, from --region, AWS_REGION or the profile.",
+		}
 	}
 	cfg.HTTPClient = newHTTPClient(dialTimeout, answerTimeout)
 	cfg.Retryer = newRetryer

@@ -59,6 +59,8 @@ func TestDecodeGivesBackTheOriginalKeyOfEveryStoredForm(t *testing.T) {
 		traced                      bool
 	}{
 		{"plain", "user-1", "plain", "off", "user-1", false},
+		{"a number", "20261120", "plain", "off", "20261120", false},
+		{"a version and a date", "00-2026-11-20", "plain", "off", "00-2026-11-20", false},
 		{"lossless", extended, "extended", "lossless", "user-1", true},
 		{"escaped", escaped, "escaped", "lossless", extended, false},
 		{"traceparent", testParent, "traceparent", "traceparent", "", true},
