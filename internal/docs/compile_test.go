@@ -23,11 +23,35 @@ var imports = map[string]string{
 	"context": "context",
 	"errors":  "errors",
 	"fmt":     "fmt",
+	"http":    "net/http",
+	"io":      "io",
+	"os":      "os",
+	"signal":  "os/signal",
+	"slices":  "slices",
+	"slog":    "log/slog",
+	"strings": "strings",
+	"sync":    "sync",
+	"syscall": "syscall",
 	"testing": "testing",
+	"time":    "time",
 
-	"aws":     "github.com/aws/aws-sdk-go-v2/aws",
-	"kinesis": "github.com/aws/aws-sdk-go-v2/service/kinesis",
-	"lambda":  "github.com/aws/aws-lambda-go/lambda",
+	"aws":        "github.com/aws/aws-sdk-go-v2/aws",
+	"dynamodb":   "github.com/aws/aws-sdk-go-v2/service/dynamodb",
+	"kinesis":    "github.com/aws/aws-sdk-go-v2/service/kinesis",
+	"lambda":     "github.com/aws/aws-lambda-go/lambda",
+	"prometheus": "github.com/prometheus/client_golang/prometheus",
+	"promhttp":   "github.com/prometheus/client_golang/prometheus/promhttp",
+	"redis":      "github.com/redis/go-redis/v9",
+
+	"codec":           "github.com/kinetrail/kinetrail/codec",
+	"diskstore":       "github.com/kinetrail/kinetrail/localkinesis/diskstore",
+	"dynamolease":     "github.com/kinetrail/kinetrail/lease/dynamolease",
+	"kinesisprotocol": "github.com/kinetrail/kinetrail/kinesisprotocol",
+	"lambdatrigger":   "github.com/kinetrail/kinetrail/localkinesis/lambdatrigger",
+	"metrics":         "github.com/kinetrail/kinetrail/metrics",
+	"otelsink":        "github.com/kinetrail/kinetrail/metrics/otelsink",
+	"promsink":        "github.com/kinetrail/kinetrail/metrics/promsink",
+	"redislease":      "github.com/kinetrail/kinetrail/lease/redislease",
 
 	"consumer":          "github.com/kinetrail/kinetrail/consumer",
 	"fault":             "github.com/kinetrail/kinetrail/localkinesis/fault",
@@ -41,15 +65,15 @@ var imports = map[string]string{
 	"tracecarrier":      "github.com/kinetrail/kinetrail/tracecarrier",
 }
 
-// source makes a file of package main of a block: its own lines, and what they
-// do not show. The compiler finds its mistakes in the page.
-func (b block) source(k kind) string {
+// source makes a file of a package of a block: its own lines, and what they do
+// not show. The compiler finds its mistakes in the page.
+func (b block) source(pkg string, k kind) string {
 	head, tail := "", ""
 	if k == fragment {
 		head, tail = "func install(cfg *aws.Config) error {\n", "return nil\n}\n"
 	}
 	var s strings.Builder
-	s.WriteString("package main\n")
+	fmt.Fprintf(&s, "package %s\n", pkg)
 	for _, path := range importsOf(head + b.text + tail) {
 		fmt.Fprintf(&s, "import %q\n", path)
 	}
@@ -101,11 +125,17 @@ func overlay(folder string, blocks []block, kinds []kind) (flag string, err erro
 			continue
 		}
 		written := filepath.Join(folder, filepath.Base(name))
-		if err := os.WriteFile(written, []byte(b.source(kinds[i])), 0o600); err != nil {
+		if err := os.WriteFile(written, []byte(b.source("main", kinds[i])), 0o600); err != nil {
 			return "", err
 		}
 		replace[filepath.Join(root(), name)] = written
 	}
+	return writeOverlay(folder, replace)
+}
+
+// writeOverlay writes the file that tells the go command which files to read in
+// the place of others, and returns the flag that names it.
+func writeOverlay(folder string, replace map[string]string) (flag string, err error) {
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err

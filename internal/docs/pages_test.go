@@ -1,8 +1,11 @@
 package docs
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path"
@@ -35,7 +38,8 @@ func pages(t *testing.T) map[string]string {
 }
 
 // A block on a page other than the README is a picture, a reader that another
-// test runs, a quotation of foreign code, or commands that exist.
+// test runs, a quotation of foreign code, commands that exist, or Go declarations
+// that compile.
 func TestEveryBlockOfThePagesHasARule(t *testing.T) {
 	t.Parallel()
 	for name, text := range pages(t) {
@@ -58,8 +62,11 @@ func TestBlocksWithoutARuleAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []block{
 		{language: "yaml", text: "a: b\n"},
-		{language: "go", text: "func f() {}\n"},
+		{language: "go", text: "f()\n"},
+		{language: "go", text: "func f( {}\n"},
 		{language: "go", mark: "quoted", text: "func f() {}\n"},
+		{language: "go", mark: "from: metrics/coffee_test.go", text: "func f() {}\n"},
+		{language: "go", mark: "from: metrics/sink_test.go", text: "func brewCoffee() {}\n"},
 		{language: "python", mark: "snippet: pithon", text: "pass\n"},
 		{language: "java", text: "int i;\n"},
 		{language: "sh", text: "rm -r coffee\n"},
@@ -77,6 +84,7 @@ func TestBlocksWithoutARuleAreRefused(t *testing.T) {
 
 func (b block) checkOnPage() error {
 	snippet, isSnippet := strings.CutPrefix(b.mark, "snippet: ")
+	original, isCopy := strings.CutPrefix(b.mark, "from: ")
 	switch {
 	case b.language == "" || b.language == "text":
 		return nil
@@ -84,6 +92,11 @@ func (b block) checkOnPage() error {
 		return nil
 	case b.mark == "quoted" && b.language != "go" && b.language != "sh":
 		return nil
+	case isCopy && b.language == "go":
+		return b.standsIn(original)
+	case b.isDeclarations():
+		_, err := parser.ParseFile(token.NewFileSet(), "", "package p\n"+b.text, 0)
+		return err
 	case b.language == "sh":
 		for _, line := range b.lines() {
 			if err := checkCommand(line); err != nil {
@@ -93,6 +106,77 @@ func (b block) checkOnPage() error {
 		return nil
 	}
 	return fmt.Errorf("there is no rule for the language %q behind the mark %q", b.language, b.mark)
+}
+
+// standsIn compares a block with the Go file of the module that it is taken
+// from, where it is compiled and run.
+func (b block) standsIn(file string) error {
+	text, err := os.ReadFile(filepath.Join(root(), filepath.FromSlash(file)))
+	if err == nil && !strings.Contains(string(text), b.text) {
+		err = fmt.Errorf("it does not stand in %s like this", file)
+	}
+	return err
+}
+
+// isDeclarations reports whether the block is code of a page's own, which
+// TestGoBlocksOfThePagesCompile compiles.
+func (b block) isDeclarations() bool { return b.language == "go" && b.mark == "" }
+
+// Each block is a package by itself, so that blocks can use the same names.
+func TestGoBlocksOfThePagesCompile(t *testing.T) {
+	t.Parallel()
+	var blocks []block
+	for name, text := range pages(t) {
+		found, err := blocksOf(name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range found {
+			if name != "README.md" && b.isDeclarations() {
+				blocks = append(blocks, b)
+			}
+		}
+	}
+	if err := compileDeclarations(t.Context(), t.TempDir(), blocks); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAGoBlockOfAPageThatDoesNotCompileIsNamed(t *testing.T) {
+	t.Parallel()
+	blocks := []block{
+		{page: "docs/good.md", line: 3, language: "go", text: "func f(ctx context.Context) error { return ctx.Err() }\n"},
+		{page: "docs/bad.md", line: 7, language: "go", text: "func f() {\n\tproducer.Put()\n}\n"},
+	}
+	err := compileDeclarations(t.Context(), t.TempDir(), blocks)
+	if err == nil || !strings.Contains(err.Error(), "docs/bad.md:8") || strings.Contains(err.Error(), "good.md") {
+		t.Errorf("compiling a good and a bad block gives %v, want an error about docs/bad.md:8 alone", err)
+	}
+}
+
+// compileDeclarations compiles blocks of Go declarations.
+func compileDeclarations(ctx context.Context, folder string, blocks []block) error {
+	if len(blocks) == 0 {
+		return nil
+	}
+	replace := make(map[string]string)
+	args := []string{"build", ""}
+	for i, b := range blocks {
+		written := filepath.Join(folder, fmt.Sprintf("block%d.go", i))
+		if err := os.WriteFile(written, []byte(b.source("page", functions)), 0o600); err != nil {
+			return err
+		}
+		name := fmt.Sprintf("internal/docs/testdata/pages/block%d", i)
+		replace[filepath.Join(root(), filepath.FromSlash(name), "block.go")] = written
+		args = append(args, "./"+name)
+	}
+	flag, err := writeOverlay(folder, replace)
+	if err != nil {
+		return err
+	}
+	args[1] = flag
+	_, err = goCommand(ctx, args...)
+	return err
 }
 
 // checkCommand finds out whether a target of make exists, and whether go test
