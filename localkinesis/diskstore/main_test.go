@@ -14,7 +14,6 @@ const childVariable = "KINETRAIL_DISKSTORE_CHILD"
 
 var children = map[string]func() error{
 	"server": serveUntilKilled,
-	"memory": fillAndRead,
 }
 
 func TestMain(m *testing.M) {

@@ -1,6 +1,8 @@
-//go:build unix
+//go:build unix && !race
 
 package diskstore_test
+
+// The race detector takes much memory of its own, so this is not run with it.
 
 import (
 	"encoding/json"
@@ -14,6 +16,8 @@ import (
 	"github.com/kinetrail/kinetrail/localkinesis"
 	"github.com/kinetrail/kinetrail/localkinesis/diskstore"
 )
+
+func init() { children["memory"] = fillAndRead }
 
 // What a server in a directory may take of memory for a million records of 100
 // bytes, also while it is read from end to end.
