@@ -69,16 +69,21 @@ func (b *Builder) AppendTo(dst []byte) []byte {
 	if b.len == 0 {
 		return dst
 	}
+	message := len(dst) + len(magic)
+	dst = b.appendMessage(dst)
+	sum := checksum(dst[message:])
+	return append(dst, sum[:]...)
+}
+
+// appendMessage appends the container up to its MD5, with room for that.
+func (b *Builder) appendMessage(dst []byte) []byte {
 	dst = slices.Grow(dst, b.Size())
 	dst = append(dst, magic...)
-	message := len(dst)
 	// In the order of their numbers, as other writers have it, so that equal
 	// records make equal bytes.
 	dst = append(dst, b.keys.encoded...)
 	dst = append(dst, b.hashKeys.encoded...)
-	dst = append(dst, b.records...)
-	sum := checksum(dst[message:])
-	return append(dst, sum[:]...)
+	return append(dst, b.records...)
 }
 
 // Reset empties the container and keeps its memory for the next one.

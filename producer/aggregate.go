@@ -27,7 +27,8 @@ func (s *schedule) make(l *lane) *kinesisRecord {
 		k.bytes, k.dataBytes = int(first.bytes), len(first.data)
 		return k
 	}
-	k.box = &container{key: first.key, hashKey: first.explicitHashKey}
+	k.box = s.newContainer()
+	k.box.key, k.box.hashKey = first.key, first.explicitHashKey
 	if s.rules.aggregation == ByShard {
 		k.box.key, k.box.hashKey = shardContainerKey, first.hashKeyText()
 	}
@@ -117,13 +118,17 @@ func containerBound(u *userRecord) int {
 
 func headerBound(name, value int) int { return 16 + name + value }
 
-// finish makes the bytes of a container.
-func (k *kinesisRecord) finish() {
-	if k.box == nil || k.box.builder == nil {
-		return
+// finish makes the bytes of those containers of r that are new.
+func (r *request) finish() {
+	for _, k := range r.records {
+		if k.box != nil && !k.box.made {
+			k.box.data = k.box.builder.AppendUnsealed(k.box.data[:0])
+			k.box.made = true
+			k.box.dropBuilder()
+			r.unsealed = append(r.unsealed, k.box.data)
+		}
 	}
-	k.box.data = k.box.builder.AppendTo(make([]byte, 0, k.box.builder.Size()))
-	k.box.dropBuilder()
+	aggregate.Seal(r.unsealed)
 }
 
 func (c *container) dropBuilder() {
@@ -139,7 +144,7 @@ func (s *schedule) remake(k *kinesisRecord, left userQueue) {
 	k.users, k.buffered, k.awaited, k.traced = userQueue{}, 0, false, false
 	if k.box != nil {
 		k.box.dropBuilder()
-		k.box.data = nil
+		k.box.made = false
 		k.box.builder = builders.Get().(*aggregate.Builder)
 	}
 	for left.first != nil {

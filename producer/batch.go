@@ -85,6 +85,7 @@ type schedule struct {
 	users        userPool
 	slab         *userSlab // of records that share no lane
 	freeRecords  *kinesisRecord
+	freeBoxes    *container
 	freeLanes    *lane
 	freeRequests []*request
 }
@@ -99,9 +100,11 @@ func newSchedule(r rules) schedule {
 type request struct {
 	records []*kinesisRecord
 	entries []types.PutRecordsRequestEntry
-	bytes   int
-	place   int  // in schedule.underway
-	traced  bool // one of the records has a context
+
+	unsealed [][]byte // containers in the making
+	bytes    int
+	place    int  // in schedule.underway
+	traced   bool // one of the records has a context
 }
 
 // update takes note of a change of l: it stands in line while it is ready, and
@@ -504,7 +507,8 @@ func (s *schedule) newRequest() *request {
 func (s *schedule) freeRequest(r *request) {
 	clear(r.records)
 	clear(r.entries)
-	*r = request{records: r.records[:0], entries: r.entries[:0]}
+	clear(r.unsealed)
+	*r = request{records: r.records[:0], entries: r.entries[:0], unsealed: r.unsealed[:0]}
 	s.freeRequests = append(s.freeRequests, r)
 }
 

@@ -181,7 +181,10 @@ type kinesisRecord struct {
 type container struct {
 	key, hashKey string
 	builder      *aggregate.Builder // holds the user records until data is made
-	data         []byte
+	data         []byte             // its memory is used again
+	made         bool               // data is
+
+	next *container // in the list of free ones
 }
 
 // result is what became of a user record of k.

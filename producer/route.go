@@ -2,9 +2,11 @@ package producer
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"time"
 
+	"github.com/kinetrail/kinetrail/internal/md5lanes"
 	"github.com/kinetrail/kinetrail/shardmap"
 )
 
@@ -168,11 +170,16 @@ func (s *schedule) add(u *userRecord) {
 	if s.rules.deadline > 0 && s.sweepAt == 0 {
 		s.sweepAt = u.putAt.add(s.rules.deadline)
 	}
-	if s.inbox.count == inboxRecords || s.inbox.bytes >= inboxBytes || s.rules.linger == 0 ||
-		s.offered.records+s.inbox.count >= s.rules.requestRecords ||
-		s.offered.bytes+s.inbox.bytes >= min(worthRequest, s.rules.requestBytes) {
+	if s.inbox.count == inboxRecords || s.inbox.bytes >= inboxBytes || s.rules.linger == 0 || s.inboxCompletes() {
 		s.route()
 	}
+}
+
+// inboxCompletes reports whether what is in the inbox may be what a request lacks.
+func (s *schedule) inboxCompletes() bool {
+	records, bytes := s.rules.requestRecords, min(worthRequest, s.rules.requestBytes)
+	return s.offered.records < records && s.offered.bytes < bytes &&
+		(s.offered.records+s.inbox.count >= records || s.offered.bytes+s.inbox.bytes >= bytes)
 }
 
 // inboxLinger is how long a record may stay in the inbox: it may be the one that
@@ -211,12 +218,29 @@ func (s *schedule) arrivals() []userRecord {
 	if !s.rules.hashes {
 		return arrived
 	}
-	for i := range arrived {
-		if u := &arrived[i]; !u.hashed {
-			u.hash, u.hashed = shardmap.HashKeyOf(u.key), true
-		}
+	for rest := arrived; len(rest) > 0; {
+		n := min(len(rest), md5lanes.Lanes)
+		hash(rest[:n])
+		rest = rest[n:]
 	}
 	return arrived
+}
+
+// hash sets the hash keys of up to md5lanes.Lanes records: those of their keys,
+// as shardmap.HashKeyOf does one after the other, unless they have one.
+func hash(records []userRecord) {
+	var keys [md5lanes.Lanes]string
+	var sums [md5lanes.Lanes][16]byte
+	for i := range records {
+		keys[i] = records[i].key
+	}
+	md5lanes.Sum(sums[:len(records)], keys[:len(records)])
+	for i := range records {
+		if u := &records[i]; !u.hashed {
+			u.hash.Hi, u.hash.Lo = binary.BigEndian.Uint64(sums[i][:8]), binary.BigEndian.Uint64(sums[i][8:])
+			u.hashed = true
+		}
+	}
 }
 
 // keep brings a record out of the inbox to memory of its own, beside the others
@@ -464,10 +488,32 @@ func (s *schedule) newKinesisRecord() *kinesisRecord {
 // free keeps k for another record.
 func (s *schedule) free(k *kinesisRecord) {
 	if k.box != nil {
-		k.box.dropBuilder()
+		s.freeContainer(k.box)
 	}
 	*k = kinesisRecord{next: s.freeRecords, blocks: k.blocks[:0]}
 	s.freeRecords = k
+}
+
+func (s *schedule) newContainer() *container {
+	c := s.freeBoxes
+	if c == nil {
+		return new(container)
+	}
+	s.freeBoxes = c.next
+	c.next = nil
+	return c
+}
+
+// freeContainer keeps c for another one, and its memory unless that is unusually
+// large.
+func (s *schedule) freeContainer(c *container) {
+	c.dropBuilder()
+	data := c.data[:0]
+	if cap(data) > 2*s.rules.containerBytes {
+		data = nil
+	}
+	*c = container{data: data, next: s.freeBoxes}
+	s.freeBoxes = c
 }
 
 // freeAll keeps the memory of records that are done for others, and lets go of

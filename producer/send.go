@@ -62,8 +62,8 @@ func (p *Producer) send(r *request) {
 // call makes the PutRecords call. The SDK's own retries are off for it: they
 // would send a record again that is already behind another one of its lane.
 func (p *Producer) call(r *request) answer {
+	r.finish()
 	for _, k := range r.records {
-		k.finish()
 		r.entries = append(r.entries, k.entry())
 	}
 	ctx := p.ctx

@@ -29,7 +29,7 @@ var arrows = map[string]row{
 
 	// Bytes and arithmetic.
 	"shardmap":  {},
-	"aggregate": {imports: []string{".", "shardmap"}},
+	"aggregate": {imports: []string{".", "shardmap", "internal/md5lanes"}},
 	"codec":     {imports: []string{"aggregate"}},
 	"codec/msgpack": {
 		imports:   []string{"codec"},
@@ -77,6 +77,7 @@ var arrows = map[string]row{
 	"internal/chaintest":  {}, // tests alone
 	"internal/docs":       {}, // tests alone
 	"internal/benchtable": {}, // a program
+	"internal/md5lanes":   {},
 	"internal/serverload": { // a program
 		imports:   []string{"localkinesis/sequence"},
 		suppliers: slices.Concat(awsSDK, awsConfig),
@@ -84,7 +85,7 @@ var arrows = map[string]row{
 	"internal/tracing": {imports: []string{"."}, suppliers: otelAPI, planned: true},
 
 	// Clients. They do not import each other, and never a concrete lease store.
-	"producer":          client(awsSDK, awsModules, "kinesisprotocol"),
+	"producer":          client(awsSDK, awsModules, "codec", "internal/md5lanes", "kinesisprotocol"),
 	"consumer":          client(awsSDK, awsModules, "lease", "kinesisprotocol"),
 	"kinesismiddleware": client(awsSDK, awsModules),
 	"kinesislambda":     client(lambdaSDK, lambdaModules),
