@@ -35,7 +35,7 @@ type mark struct {
 // add registers the next record of the shard, waiting while too many are open.
 // The ticket finishes it.
 func (t *tracker) add(ctx context.Context, p kinetrail.Position) (ticket uint64, err error) {
-	if err := t.wait(ctx, t.max-1); err != nil {
+	if err := t.wait(ctx, t.hasRoom); err != nil {
 		return 0, err
 	}
 	t.mu.Lock()
@@ -50,11 +50,24 @@ func (t *tracker) add(ctx context.Context, p kinetrail.Position) (ticket uint64,
 	return t.first + uint64(len(t.marks)-t.head-1), nil
 }
 
-// wait returns when at most n records are open.
-func (t *tracker) wait(ctx context.Context, n int) error {
+// furthest is how many records, for each that may be open, may lie between the
+// position and the record that is added: done ones are remembered as long as an
+// open one stands before them, and a crash repeats them.
+const furthest = 64
+
+// hasRoom is called with t.mu held.
+func (t *tracker) hasRoom() bool {
+	return t.open < t.max && len(t.marks)-t.head < furthest*t.max
+}
+
+// allDone is called with t.mu held.
+func (t *tracker) allDone() bool { return t.open == 0 }
+
+// wait returns when reached does, which finishing records makes true.
+func (t *tracker) wait(ctx context.Context, reached func() bool) error {
 	for {
 		t.mu.Lock()
-		if t.open <= n {
+		if reached() {
 			t.mu.Unlock()
 			return nil
 		}
@@ -135,7 +148,12 @@ func (t *tracker) position() kinetrail.Position {
 }
 
 // full reports whether add would wait.
-func (t *tracker) full() bool { return t.pending() >= t.max }
+func (t *tracker) full() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return !t.hasRoom()
+}
 
 // pending is how many records are open.
 func (t *tracker) pending() int {

@@ -146,6 +146,35 @@ func TestTrackerPassesOnlyWhatLiesBehindNothingOpen(t *testing.T) {
 	}
 }
 
+func TestTrackerMemoryIsBoundedAlsoWhenTheOldestIsNeverDone(t *testing.T) {
+	t.Parallel()
+	tr := &tracker{max: 8}
+	oldest, err := tr.add(t.Context(), place(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := 1
+	for ; !tr.full() && added < 10_000; added++ {
+		ticket, err := tr.add(t.Context(), place(added))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.finish(ticket)
+	}
+	if added != furthest*8 {
+		t.Errorf("%d records were added behind one that is not done; want %d", added, furthest*8)
+	}
+	waiting, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	if _, err := tr.add(waiting, place(added)); err == nil {
+		t.Error("another record is added; want it to wait")
+	}
+	tr.finish(oldest)
+	if tr.full() || tr.position() != place(added-1) {
+		t.Errorf("position %v, full %t, once it is done; want %v and room", tr.position(), tr.full(), place(added-1))
+	}
+}
+
 func TestTrackerKeepsNoMemoryOfWhatIsDone(t *testing.T) {
 	t.Parallel()
 	tr := &tracker{max: 8}

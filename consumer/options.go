@@ -100,8 +100,10 @@ type Options struct {
 	ManualCheckpoints bool
 
 	// MaxInFlight bounds the records of one shard that were handed to the
-	// handler and are not done, with PerKey or ManualCheckpoints. The default is
-	// 1,024.
+	// handler and are not done, with PerKey or ManualCheckpoints. When one of
+	// them is not done for so long that 64 times as many behind it are, the shard
+	// waits for it, so that memory and what a crash repeats stay bounded. The
+	// default is 1,024.
 	MaxInFlight int
 
 	// CheckpointInterval is how often a shard's position is written when it has

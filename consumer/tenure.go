@@ -209,7 +209,7 @@ func (t *tenure) conclude(err error) {
 	case err != nil && !errors.Is(err, errLeft):
 		t.stall(err)
 	case !t.through: // handed over, or the caller's code has left its loop
-	case t.tracker.wait(t.ctx, 0) != nil: // for Ack
+	case t.tracker.wait(t.ctx, t.tracker.allDone) != nil: // for Ack
 	case t.ended:
 		t.complete()
 	}
