@@ -56,14 +56,15 @@ func TestImportingAPackageLinksNoMoreThanItsRowSays(t *testing.T) {
 // formats of the local server.
 func TestNoImportablePackageLinksTheHeavySuppliers(t *testing.T) {
 	t.Parallel()
-	heavy := []string{"redis", "valkey", "prometheus", "cobra", "pflag", "bbolt", "otel/sdk", "grpc"}
+	heavy := []string{"redis", "valkey", "dynamodb", "prometheus", "cobra", "pflag", "bbolt", "otel/sdk", "grpc"}
+	adapters := map[string]string{"metrics/promsink": "prometheus", "lease/redislease": "redis", "lease/dynamolease": "dynamodb"}
 	for name, modules := range linkedModules(t) {
 		banned := heavy
 		if !strings.HasPrefix(name, "localkinesis") {
 			banned = append(slices.Clone(heavy), "cbor")
 		}
-		if name == "metrics/promsink" {
-			banned = slices.DeleteFunc(slices.Clone(banned), func(word string) bool { return word == "prometheus" })
+		if supplier, adapts := adapters[name]; adapts {
+			banned = slices.DeleteFunc(slices.Clone(banned), func(word string) bool { return word == supplier })
 		}
 		for _, module := range modules {
 			if slices.ContainsFunc(banned, func(word string) bool { return strings.Contains(module, word) }) {

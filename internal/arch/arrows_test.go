@@ -71,6 +71,17 @@ var arrows = map[string]row{
 		links:     []string{"golang.org/x/sys"}, // on Windows
 	},
 	"lease/leasetest": {imports: []string{".", "lease"}},
+	"lease/dynamolease": {
+		imports:   []string{".", "lease"},
+		suppliers: dynamoDB,
+		links:     dynamoDBModules,
+	},
+	"lease/redislease": {
+		imports:   []string{".", "lease"},
+		suppliers: []string{"github.com/redis/go-redis/v9"},
+		links: []string{"github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "go.uber.org/atomic",
+			"golang.org/x/sys"},
+	},
 
 	// Small tools.
 	"internal/arch":       {},
@@ -150,6 +161,10 @@ var (
 		"github.com/aws/aws-sdk-go-v2/service/kinesis/...",
 		"github.com/aws/smithy-go/...",
 	}
+	dynamoDB = []string{
+		"github.com/aws/aws-sdk-go-v2/aws",
+		"github.com/aws/aws-sdk-go-v2/service/dynamodb/...",
+	}
 	awsConfig = []string{
 		"github.com/aws/aws-sdk-go-v2/config",
 		"github.com/aws/aws-sdk-go-v2/credentials/...",
@@ -181,6 +196,7 @@ var (
 
 	// testSuppliers are what the test of any package may use.
 	testSuppliers = slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, []string{
+		"github.com/alicebob/miniredis/v2",
 		"github.com/fxamacker/cbor/v2",
 		"go.uber.org/goleak",
 		"google.golang.org/protobuf/...",
@@ -196,6 +212,15 @@ var (
 		"github.com/aws/aws-sdk-go-v2/internal/configsources",
 		"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",
 		"github.com/aws/aws-sdk-go-v2/service/kinesis",
+		"github.com/aws/smithy-go",
+	}
+	dynamoDBModules = []string{
+		"github.com/aws/aws-sdk-go-v2",
+		"github.com/aws/aws-sdk-go-v2/internal/configsources",
+		"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2",
+		"github.com/aws/aws-sdk-go-v2/service/dynamodb",
+		"github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding",
+		"github.com/aws/aws-sdk-go-v2/service/internal/endpoint-discovery",
 		"github.com/aws/smithy-go",
 	}
 	lambdaModules = []string{"github.com/aws/aws-lambda-go"}
