@@ -205,7 +205,7 @@ func (g *group) firstSync() error {
 			if err == nil {
 				break
 			}
-			if g.ctx.Err() != nil || s.listed() == nil {
+			if g.ctx.Err() != nil || s.listed() == nil || errors.Is(err, errOtherKeys) {
 				return g.orCause(err)
 			}
 			g.opts.Logger.WarnContext(g.ctx, "kinetrail: the group could not be joined yet", slog.String("stream", s.name.Name()), slog.Any("error", err))

@@ -501,6 +501,34 @@ func TestSeveralStreamsShareAGroup(t *testing.T) {
 	})
 }
 
+func TestAGroupOfOneStreamIsNotGivenMoreAndTheOtherWayAround(t *testing.T) {
+	t.Parallel()
+	several := func(o *consumer.Options) { o.Streams = []string{"payments"} }
+	for _, tt := range []struct {
+		name          string
+		before, after func(*consumer.Options)
+	}{
+		{"a stream is added", quiet, several},
+		{"a stream is taken away", several, quiet},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream, store := newFakeStream(1), memlease.New()
+				before := start(t, stream, store, nothing, tt.before)
+				receive(t, before.Ready())
+				before.drain(t)
+				stream.put(0, "k", []byte("meanwhile"))
+				after := start(t, stream, store, nothing, tt.after, consumer.From(kinetrail.Latest()))
+				if err := receive(t, after.result); err == nil || !strings.Contains(err.Error(), "another name") {
+					t.Errorf("Run = %v; want it refused, as the record put meanwhile would be left out", err)
+				}
+				start(t, stream, store, nothing, tt.before).drain(t) // goes on as it was
+			})
+		})
+	}
+}
+
 func TestMaxLeasesIsKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,8 +19,9 @@ import (
 type Options struct {
 	// Streams are further streams, by name or ARN, that the group reads besides
 	// the one New is given. With any, the store holds the leases under keys
-	// with the stream in them, as the KCL does in its multi-stream mode. Read
-	// takes none.
+	// with the stream in them, as the KCL does in its multi-stream mode; so a
+	// group that has read one stream cannot be given more, nor the other way
+	// around, and Run says so. Read takes none.
 	Streams []string
 
 	// Shards limits reading to the shards with these IDs. A Read of one shard

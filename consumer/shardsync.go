@@ -312,6 +312,9 @@ func (g *group) sync(ctx context.Context, s *stream) error {
 	if err != nil {
 		return err
 	}
+	if err := g.checkKeys(leases); err != nil {
+		return err
+	}
 	rows := leases[s.id]
 	for _, generation := range generations(missing(rows, list.Map, g.only, g.opts.From, resolve(g.opts.From, list.at))) {
 		err := each(generation, func(l lease.Lease) error {
@@ -330,6 +333,21 @@ func (g *group) sync(ctx context.Context, s *stream) error {
 	for _, l := range outdated(rows, list.Map) {
 		if err := s.store.Delete(ctx, l); err != nil && !errors.Is(err, lease.ErrConflict) {
 			return fmt.Errorf("delete the lease of shard %s, which retention has passed: %w", l.ShardID, err)
+		}
+	}
+	return nil
+}
+
+// errOtherKeys says that the leases have keys this consumer would not look for.
+var errOtherKeys = errors.New("the group's leases were written with another kind of keys")
+
+// checkKeys refuses leases of a group that has read one stream when this one
+// reads several, and the other way around: it would begin anew beside them and
+// leave out what came since their checkpoints.
+func (g *group) checkKeys(leases map[string]table) error {
+	for stream := range leases {
+		if several := len(g.names) > 1; several != (stream != "") {
+			return fmt.Errorf("consumer: %w: Options.Streams cannot be added to a group that has read one stream, or taken from it; give the group another name", errOtherKeys)
 		}
 	}
 	return nil
