@@ -3,6 +3,7 @@ package localkinesis
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/kinetrail/kinetrail/localkinesis/fault"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
@@ -76,16 +77,26 @@ func (c *call) wait() error {
 		c.server.clock.Advance(c.effects.Clock)
 	}
 	if c.effects.Delay > 0 {
-		alarm := c.server.clock.Alarm(c.effects.Delay)
-		defer alarm.Stop()
-		select {
-		case <-alarm.C:
-		case <-c.request.Context().Done():
-			return fmt.Errorf("wait for a delay: %w", c.request.Context().Err())
+		if err := c.delay(); err != nil {
+			return err
 		}
 	}
 	c.At = c.server.clock.Now()
 	return nil
+}
+
+// delay holds the call back.
+func (c *call) delay() error {
+	c.delayed = true
+	c.setWriteDeadline(time.Time{})
+	alarm := c.server.clock.Alarm(c.effects.Delay)
+	defer alarm.Stop()
+	select {
+	case <-alarm.C:
+		return nil
+	case <-c.request.Context().Done():
+		return fmt.Errorf("wait for a delay: %w", c.request.Context().Err())
+	}
 }
 
 // faultError is the error a rule asks for.

@@ -50,12 +50,7 @@ func (c *call) getRecords(in *wire.GetRecordsInput) (any, error) {
 		Count:              len(page.Records),
 		Record:             recordsOf(shard, page.Records),
 		MillisBehindLatest: page.Behind.Milliseconds(),
-		Release: func() {
-			page.Release()
-			clear(page.Records)
-			*records = page.Records
-			pages.Put(records)
-		},
+		Release:            func() { keepPage(records, &page) },
 	}
 	if page.AtEnd {
 		out.ChildShards = childShards(stream, shard)
@@ -67,6 +62,14 @@ func (c *call) getRecords(in *wire.GetRecordsInput) (any, error) {
 
 // pages keeps the memory of pages from one answer to the next.
 var pages = sync.Pool{New: func() any { return new([]state.Record) }}
+
+// keepPage gives back a page and the memory of its records.
+func keepPage(records *[]state.Record, page *state.Page) {
+	page.Release()
+	clear(page.Records)
+	*records = page.Records
+	pages.Put(records)
+}
 
 // recordsOf shows stored records as an answer wants them.
 func recordsOf(shard *state.Shard, records []state.Record) func(i int) wire.Record {

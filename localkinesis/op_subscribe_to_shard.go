@@ -51,7 +51,7 @@ var subscribeToShard = define("SubscribeToShard", func(c *call, in *subscribeToS
 	if err != nil {
 		return nil, err
 	}
-	return &subscription{hold: hold, ctx: ctx, stream: consumer.Stream, shard: shard, next: next, codec: c.codec, cut: c.effects.Cut}, nil
+	return &subscription{hold: hold, ctx: ctx, stream: consumer.Stream, shard: shard, call: c, next: next}, nil
 })
 
 // subscription pushes a shard's records to a client.
@@ -60,14 +60,11 @@ type subscription struct {
 	ctx    context.Context // ends with the request, the server, or another subscription's takeover
 	stream *state.Stream
 	shard  *state.Shard
-	codec  wire.Codec
+	call   *call
 
-	next    uint64 // counter of the record to go on from
-	latest  int64  // arrival of the latest record that was sent, in Unix milliseconds
-	records []state.Record
-	frame   []byte
-	events  int
-	cut     int // events after which a fault cuts the connection, 0 for none
+	next   uint64 // counter of the record to go on from
+	latest int64  // arrival of the latest record that was sent, in Unix milliseconds
+	events int
 }
 
 // An event is sent as soon as there are records, and at least every five
@@ -78,61 +75,90 @@ const (
 )
 
 // serve answers with events until the shard or the subscription ends.
-func (s *subscription) serve(c *call, w http.ResponseWriter) {
+func (s *subscription) serve() {
 	defer s.hold.Close()
+	c := s.call
 	c.Status = http.StatusOK
 	c.log()
 	giveMoment(c.request, momentForEvents)
-	w.Header()["Content-Type"] = []string{wire.EventStream}
-	w.WriteHeader(c.Status)
-	if !s.write(w, wire.AppendInitialResponse(s.frame[:0], s.codec)) {
+	c.writer.Header()["Content-Type"] = []string{wire.EventStream}
+	c.begun = true
+	c.writer.WriteHeader(c.Status)
+	if !s.write(wire.AppendInitialResponse(nil, c.codec)) {
 		return
 	}
 	over := c.server.clock.Alarm(kinetrail.SubscriptionLifetime)
 	defer over.Stop()
-	for s.push(w) && s.wait(c.server.clock, over) {
+	for s.push() && s.wait(c.server.clock, over) {
 	}
 	if taken, ok := errors.AsType[*state.Error](context.Cause(s.ctx)); ok {
-		s.write(w, wire.AppendException(s.frame[:0], s.codec, asWireError(taken)))
+		s.write(wire.AppendException(nil, c.codec, asWireError(taken)))
 	}
 }
 
 // push sends everything up to the tip, or one event without records. It
 // reports whether more can come.
-func (s *subscription) push(w http.ResponseWriter) bool {
+func (s *subscription) push() bool {
 	for s.ctx.Err() == nil {
-		page, err := s.stream.Read(s.shard, s.records[:0], s.next, kinetrail.MaxGetRecords, maxEventBytes)
+		frame, state, err := s.event()
 		if err != nil {
-			s.write(w, wire.AppendException(s.frame[:0], s.codec, asWireError(err)))
+			s.write(wire.AppendException(nil, s.call.codec, asWireError(err)))
 			return false
 		}
-		s.records, s.next = page.Records, page.Next
-		if n := len(page.Records); n > 0 {
-			s.latest = page.Records[n-1].ArrivedMillis
-		}
-		event := &wire.SubscribeEvent{
-			Count:              len(page.Records),
-			Record:             recordsOf(s.shard, page.Records),
-			Continuation:       s.continuation(),
-			MillisBehindLatest: page.Behind.Milliseconds(),
-			AtEnd:              page.AtEnd,
-		}
-		if page.AtEnd {
-			event.ChildShards = childShards(s.stream, s.shard)
-		}
-		s.frame = wire.AppendSubscribeEvent(s.frame[:0], s.codec, event)
-		page.Release()
-		if !s.write(w, s.frame) || page.AtEnd {
+		sent := s.write(*frame)
+		keepAnswer(frame)
+		if !sent || state == atEnd {
 			return false
 		}
-		if s.events++; s.events == s.cut {
+		if s.events++; s.events == s.call.effects.Cut {
 			panic(http.ErrAbortHandler)
 		}
-		if page.Behind == 0 {
+		if state == atTip {
 			return true
 		}
 	}
 	return false
+}
+
+// place is where a subscription stands behind an event.
+type place int
+
+const (
+	behind place = iota
+	atTip
+	atEnd // of a closed shard
+)
+
+// event is the frame of the next event. Its memory and that of its records are
+// borrowed: a subscription that waits holds neither.
+func (s *subscription) event() (frame *[]byte, at place, err error) {
+	records := pages.Get().(*[]state.Record)
+	page, err := s.stream.Read(s.shard, (*records)[:0], s.next, kinetrail.MaxGetRecords, maxEventBytes)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer keepPage(records, &page)
+	s.next = page.Next
+	if n := len(page.Records); n > 0 {
+		s.latest = page.Records[n-1].ArrivedMillis
+	}
+	event := &wire.SubscribeEvent{
+		Count:              len(page.Records),
+		Record:             recordsOf(s.shard, page.Records),
+		Continuation:       s.continuation(),
+		MillisBehindLatest: page.Behind.Milliseconds(),
+		AtEnd:              page.AtEnd,
+	}
+	switch {
+	case page.AtEnd:
+		at = atEnd
+		event.ChildShards = childShards(s.stream, s.shard)
+	case page.Behind == 0:
+		at = atTip
+	}
+	frame = answers.Get().(*[]byte)
+	*frame = wire.AppendSubscribeEvent((*frame)[:0], s.call.codec, event)
+	return frame, at, nil
 }
 
 // continuation is the number behind which the next record lies.
@@ -143,18 +169,21 @@ func (s *subscription) continuation() sequence.Number {
 	return s.shard.Number(&state.Record{Counter: s.next - 1, ArrivedMillis: s.latest})
 }
 
-func (s *subscription) write(w http.ResponseWriter, frame []byte) bool {
-	if _, err := w.Write(frame); err != nil {
+// write sends a frame to a client that takes it in within Options.ClientTimeout.
+func (s *subscription) write(frame []byte) bool {
+	s.call.limitWrite()
+	defer s.call.setWriteDeadline(time.Time{})
+	if _, err := s.call.writer.Write(frame); err != nil {
 		return false // the client has gone
 	}
-	return http.NewResponseController(w).Flush() == nil
+	return http.NewResponseController(s.call.writer).Flush() == nil
 }
 
 // wait returns when there is something to send, and false when the
 // subscription is over.
 func (s *subscription) wait(clock *Clock, over *state.Alarm) bool {
 	changed := s.shard.Changed()
-	if s.shard.Tip() > s.next || !s.shard.Open() {
+	if s.shard.Tip() > s.next || s.shard.Ended() {
 		return true // it changed before the line above
 	}
 	interval := clock.Alarm(eventInterval)

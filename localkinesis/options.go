@@ -1,8 +1,10 @@
 package localkinesis
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"time"
 
@@ -30,6 +32,11 @@ type Options struct {
 	// signature.
 	Secrets map[string]string
 
+	// Certificate makes the server speak HTTPS where it listens, with HTTP/2 for
+	// clients that offer it. SelfSigned makes one. Nil, the default, is plain
+	// HTTP, with HTTP/2 for clients that know.
+	Certificate *tls.Certificate
+
 	// Streams are the streams every region begins with, and their number of
 	// shards. One that the Store has already stays as it is. The default is
 	// none.
@@ -50,6 +57,11 @@ type Options struct {
 	// for its keys.
 	MaxBodyBytes int64
 
+	// ClientTimeout is how long a client may take to send a request, and to take
+	// in an answer or an event, before its connection is cut. Zero waits for
+	// ever. The default is a minute.
+	ClientTimeout time.Duration
+
 	// KeepCalls is how many of the latest calls Calls remembers. Zero keeps
 	// none. The default is 1,000.
 	KeepCalls int
@@ -63,6 +75,11 @@ type Options struct {
 	// directory. The server closes it, also when New fails. Nil, the default,
 	// keeps everything in memory.
 	Store state.Store
+
+	// Logger takes what goes wrong in the server itself: a call that panicked,
+	// which is answered with InternalFailure, and at the level Debug what
+	// connections break of. Nil, the default, is slog.Default().
+	Logger *slog.Logger
 }
 
 func defaults() Options {
@@ -72,6 +89,8 @@ func defaults() Options {
 		ShardLimit:   20_000,
 		MaxBodyBytes: 16 << 20,
 		KeepCalls:    1000,
+
+		ClientTimeout: time.Minute,
 	}
 }
 
@@ -86,8 +105,8 @@ func (o *Options) check() error {
 	if !twelveDigits.MatchString(o.Account) {
 		refuse("Account is %q, not twelve digits", o.Account)
 	}
-	if o.Region == "" {
-		refuse("Region is empty")
+	if !state.IsRegionName(o.Region) {
+		refuse("Region is %q, not a name such as us-east-1", o.Region)
 	}
 	for name, shards := range o.Streams {
 		if shards < 1 {
@@ -100,7 +119,10 @@ func (o *Options) check() error {
 	if o.KeepCalls < 0 {
 		refuse("KeepCalls is %d, below zero", o.KeepCalls)
 	}
-	for name, d := range map[string]time.Duration{"CreateDelay": o.CreateDelay, "DeleteDelay": o.DeleteDelay, "UpdateDelay": o.UpdateDelay} {
+	if o.Certificate != nil && len(o.Certificate.Certificate) == 0 {
+		refuse("Certificate is empty")
+	}
+	for name, d := range map[string]time.Duration{"ClientTimeout": o.ClientTimeout, "CreateDelay": o.CreateDelay, "DeleteDelay": o.DeleteDelay, "UpdateDelay": o.UpdateDelay} {
 		if d < 0 {
 			refuse("%s is %v, below zero", name, d)
 		}

@@ -2,18 +2,13 @@ package localkinesis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
-	"net"
+	"log/slog"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/kinetrail/kinetrail/localkinesis/fault"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
@@ -36,6 +31,7 @@ type Server struct {
 	calls   callLog
 	faults  fault.Set
 	rates   rates
+	trust   *tls.Config // of our own clients, nil without a certificate
 
 	ctx  context.Context // of everything that outlives a request
 	stop context.CancelFunc
@@ -83,6 +79,9 @@ func newServer(options Options) (*Server, error) {
 	if err := options.check(); err != nil {
 		return nil, err
 	}
+	if options.Logger == nil {
+		options.Logger = slog.Default()
+	}
 	s := &Server{options: options, clock: &Clock{}}
 	account, err := state.NewAccount(state.Config{
 		Clock:       s.clock,
@@ -98,6 +97,11 @@ func newServer(options Options) (*Server, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("localkinesis: %w", err)
+	}
+	if options.Certificate != nil {
+		if s.trust, err = trusting(options.Certificate); err != nil {
+			return nil, fmt.Errorf("localkinesis: Certificate cannot be used: %w", err)
+		}
 	}
 	s.account, s.sealer = account, account.Sealer()
 	s.calls.keep(options.KeepCalls)
@@ -148,9 +152,9 @@ func (s *Server) trim() {
 // region returns a region, with its first streams when it is used for the
 // first time.
 func (s *Server) region(name string) (*state.Region, error) {
-	r, first := s.account.Region(name)
-	if !first {
-		return r, nil
+	r, first, err := s.account.Region(name)
+	if err != nil || !first {
+		return r, err
 	}
 	return r, s.createStreams(r)
 }
@@ -175,59 +179,6 @@ func (s *Server) Clock() *Clock { return s.clock }
 // be changed at any time and hold for every way to the server.
 func (s *Server) Faults() *fault.Set { return &s.faults }
 
-// Listen listens on an address such as 127.0.0.1:4567 and serves in the
-// background until Close.
-func (s *Server) Listen(addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("localkinesis: %w", err)
-	}
-	server, err := s.begin(l)
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
-	s.serving.Go(func() { _ = server.Serve(l) })
-	return nil
-}
-
-// Serve serves on a listener until Close, which makes it return nil.
-func (s *Server) Serve(l net.Listener) error {
-	server, err := s.begin(l)
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("localkinesis: serve %s: %w", l.Addr(), err)
-	}
-	return nil
-}
-
-// ErrClosed is returned by what needs an open server.
-var ErrClosed = errors.New("localkinesis: the server is closed")
-
-// begin returns the HTTP server, made with the first listener.
-func (s *Server) begin(l net.Listener) (*http.Server, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, ErrClosed
-	}
-	if s.http == nil {
-		s.url = "http://" + l.Addr().String()
-		s.http = &http.Server{
-			Handler:           s,
-			ReadHeaderTimeout: 10 * time.Second,
-			IdleTimeout:       2 * time.Minute,
-			BaseContext:       func(net.Listener) context.Context { return s.ctx },
-			ConnState:         s.waiting.note,
-			Protocols:         new(http.Protocols),
-		}
-		s.http.Protocols.SetHTTP1(true)
-		s.http.Protocols.SetUnencryptedHTTP2(true)
-	}
-	return s.http, nil
-}
-
 // background runs f in a goroutine that Close waits for; false when the server
 // is closed.
 func (s *Server) background(f func()) bool {
@@ -238,14 +189,6 @@ func (s *Server) background(f func()) bool {
 	}
 	s.serving.Go(f)
 	return true
-}
-
-// URL is where the server listens, http://127.0.0.1:4567; empty before Listen
-// and Serve.
-func (s *Server) URL() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.url
 }
 
 // closeWithin is how long Close lets running requests finish.
@@ -281,45 +224,4 @@ func (s *Server) Close() error {
 		err = errors.Join(err, s.options.Store.Close())
 	}
 	return err
-}
-
-// Client returns an SDK client of this server with throw-away credentials:
-// over HTTP when the server listens, in the same process otherwise.
-func (s *Server) Client(opts ...func(*kinesis.Options)) *kinesis.Client {
-	endpoint, transport := s.URL(), s.Transport()
-	if endpoint == "" {
-		endpoint = "http://localkinesis.internal"
-	} else {
-		transport = s.network()
-	}
-	options := kinesis.Options{
-		Region:       s.options.Region,
-		Credentials:  s.credentials(),
-		BaseEndpoint: aws.String(endpoint),
-		HTTPClient:   &http.Client{Transport: transport},
-	}
-	return kinesis.New(options, opts...)
-}
-
-// credentials are throw-away ones, or the first pair of Options.Secrets.
-func (s *Server) credentials() aws.CredentialsProvider {
-	id, secret := "localkinesis", "localkinesis"
-	if ids := slices.Sorted(maps.Keys(s.options.Secrets)); len(ids) > 0 {
-		id, secret = ids[0], s.options.Secrets[ids[0]]
-	}
-	return credentials.NewStaticCredentialsProvider(id, secret, "")
-}
-
-// network is a transport of our own, closed with the server.
-func (s *Server) network() http.RoundTripper {
-	t := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		MaxIdleConnsPerHost: 256,
-		IdleConnTimeout:     time.Minute,
-		DisableCompression:  true,
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.transports = append(s.transports, t)
-	return wholeBody{t}
 }

@@ -99,7 +99,7 @@ func TestOptionsThatCannotWorkAreRefusedByTheirNames(t *testing.T) {
 		o.Streams = map[string]int{"a": 0}
 	})
 	for _, want := range []string{
-		`Account is "12", not twelve digits`, "Region is empty", "MaxBodyBytes is 0", "KeepCalls is -1", "CreateDelay is -1ns", `Streams has 0 shards for "a"`,
+		`Account is "12", not twelve digits`, `Region is "", not a name`, "MaxBodyBytes is 0", "KeepCalls is -1", "CreateDelay is -1ns", `Streams has 0 shards for "a"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New = %v; want %q in it", err, want)

@@ -52,24 +52,42 @@ func NewAccount(config Config) (*Account, error) {
 // Sealer makes the opaque texts the account hands out.
 func (a *Account) Sealer() *Sealer { return a.sealer }
 
+// maxRegions is how many regions an account can use, many times what AWS has.
+// Their names are whatever a client says.
+const maxRegions = 500
+
 // Region returns the account's part in a region and whether it was used for
 // the first time.
-func (a *Account) Region(name string) (region *Region, first bool) {
+func (a *Account) Region(name string) (region *Region, first bool, err error) {
 	a.mu.RLock()
 	region = a.regions[name]
 	a.mu.RUnlock()
 	if region != nil {
-		return region, false
+		return region, false, nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if region = a.regions[name]; region != nil {
-		return region, false
+		return region, false, nil
+	}
+	if !IsRegionName(name) || len(a.regions) >= maxRegions {
+		return nil, false, refuse("InvalidSignatureException", "Credential should be scoped to a valid region, not %.32q.", name)
 	}
 	// The name may lie in a buffer that is used again.
 	region = newRegion(a, strings.Clone(name))
 	a.regions[region.Name] = region
-	return region, true
+	return region, true, nil
+}
+
+// IsRegionName reports whether a region can have this name: lower-case letters,
+// digits and dashes, at most 32.
+func IsRegionName(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return len(name) >= 1 && len(name) <= 32
 }
 
 func newRegion(a *Account, name string) *Region {

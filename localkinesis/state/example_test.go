@@ -16,7 +16,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	region, _ := account.Region("us-west-2")
+	region, _, err := account.Region("us-west-2")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	if err := region.CreateStream(state.CreateStream{Name: "events", Shards: 1}); err != nil {
 		fmt.Println(err)
 		return

@@ -62,7 +62,10 @@ func (a *Account) restoreRegion(document []byte) error {
 	if err := json.Unmarshal(document, &d); err != nil {
 		return err
 	}
-	r, _ := a.Region(d.Name)
+	r, _, err := a.Region(d.Name)
+	if err != nil {
+		return err
+	}
 	r.billing = d.Billing
 	return nil
 }
@@ -72,7 +75,10 @@ func (a *Account) restoreStream(document []byte) error {
 	if err := json.Unmarshal(document, &d); err != nil {
 		return err
 	}
-	r, _ := a.Region(d.Region)
+	r, _, err := a.Region(d.Region)
+	if err != nil {
+		return err
+	}
 	s := &Stream{
 		Name: d.Name, Created: time.Unix(d.Created, 0), region: r, logs: d.Logs,
 		status: d.Status, onDemand: d.OnDemand, keyID: d.KeyID, warmMiBps: d.WarmMiBps, metrics: d.Metrics,
@@ -173,7 +179,10 @@ func (a *Account) restoreChannel(document []byte) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	r, _ := a.Region(d.Region)
+	r, _, err := a.Region(d.Region)
+	if err != nil {
+		return err
+	}
 	stream := r.streams[d.Stream]
 	if stream == nil {
 		return fmt.Errorf("there is no stream %s", d.Stream)

@@ -204,7 +204,7 @@ func (s *Shard) Read(dst []Record, from uint64, maxRecords, maxBytes int, horizo
 		return Page{}, fmt.Errorf("trim %s: %w", s.ID, err)
 	}
 	s.mu.Lock()
-	tip, ended := s.tip, s.closed != 0 && s.tip == s.next
+	tip, ended := s.tip, s.ended()
 	s.mu.Unlock()
 
 	page := Page{Records: dst, Next: from}
@@ -286,6 +286,15 @@ func (s *Shard) expired(horizon int64) bool {
 
 // Open reports whether the shard takes records.
 func (s *Shard) Open() bool { return s.closedAt() == 0 }
+
+// Ended reports whether the shard is closed and readers see every record of it.
+func (s *Shard) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended()
+}
+
+func (s *Shard) ended() bool { return s.closed != 0 && s.tip == s.next }
 
 func (s *Shard) closedAt() int64 {
 	s.mu.Lock()

@@ -65,8 +65,9 @@ func (cborCodec) Parse(body []byte) (map[string]any, error) {
 }
 
 type cborParser struct {
-	body []byte
-	at   int
+	body   []byte
+	at     int
+	values int // read so far
 }
 
 // head reads the start of an item: its major type, the low five bits, and the
@@ -109,6 +110,9 @@ func (p *cborParser) value(depth int) (any, error) {
 	major, low, n, ok := p.head()
 	if !ok || depth > maxCBORDepth {
 		return nil, errCBOR
+	}
+	if p.values++; p.values > maxValues {
+		return nil, errCrowded
 	}
 	indefinite := low == cborIndefinite
 	switch major {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"time"
 
 	"github.com/kinetrail/kinetrail/localkinesis/sequence"
@@ -21,6 +22,13 @@ type Codec interface {
 	// newScanner begins to walk through a body.
 	newScanner(body []byte) scanner
 }
+
+// maxValues is how many values a body may hold that Parse reads, forty times
+// what the largest valid request holds. Without a limit, a small body would take
+// up much memory: an empty list is a byte in CBOR and forty in a tree.
+const maxValues = 100_000
+
+var errCrowded = errors.New("the body holds too many values")
 
 // writer writes one document.
 type writer interface {

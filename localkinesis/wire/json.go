@@ -21,6 +21,9 @@ type jsonCodec struct{}
 func (jsonCodec) ContentType() string { return "application/x-amz-json-1.1" }
 
 func (jsonCodec) Parse(body []byte) (map[string]any, error) {
+	if crowded(body) {
+		return nil, errCrowded
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var tree map[string]any
@@ -35,6 +38,23 @@ func (jsonCodec) Parse(body []byte) (map[string]any, error) {
 	}
 	plainNumbers(tree)
 	return tree, nil
+}
+
+// crowded reports whether a JSON document has more than maxValues members and
+// elements. Of what is no document it says anything.
+func crowded(body []byte) bool {
+	n, inText := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inText && c == '\\':
+			i++ // what is escaped does not end the text
+		case c == '"':
+			inText = !inText
+		case !inText && (c == ',' || c == '[' || c == '{'):
+			n++
+		}
+	}
+	return n > maxValues
 }
 
 // plainNumbers turns the numbers of a tree into int64 and float64.
