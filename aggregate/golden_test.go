@@ -71,7 +71,7 @@ func (c goldenContainer) records() []aggregate.UserRecord {
 
 func TestSplitReadsTheContainersOfOtherLibraries(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"python.json", "node.json"} {
+	for _, name := range otherLibraries {
 		for _, c := range readGolden(t, name).Containers {
 			data, err := hex.DecodeString(c.Bytes)
 			if err != nil {
@@ -85,9 +85,12 @@ func TestSplitReadsTheContainersOfOtherLibraries(t *testing.T) {
 	}
 }
 
+// otherLibraries are the files of testdata that others made.
+var otherLibraries = []string{"python.json", "node.json", "kpl.json"}
+
 func TestBuilderWritesTheBytesOfOtherLibraries(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"python.json", "node.json"} {
+	for _, name := range otherLibraries {
 		for _, c := range readGolden(t, name).Containers {
 			if got := hex.EncodeToString(build(c.records())); got != c.Bytes {
 				t.Errorf("%s: %s: container\n%s\nwant\n%s", name, c.Name, got, c.Bytes)

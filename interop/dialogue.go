@@ -102,12 +102,17 @@ func (p *process) call(_ context.Context, endpoint string, c apiCall) (apiAnswer
 	if err != nil {
 		return apiAnswer{}, err
 	}
-	if _, err := p.in.Write(append(line, '\n')); err != nil {
-		return apiAnswer{}, p.ended(err)
-	}
 	var answer apiAnswer
-	err = p.read(&answer)
+	err = p.exchange(line, &answer)
 	return answer, err
+}
+
+// exchange writes a line and reads the answer.
+func (p *process) exchange(line []byte, answer any) error {
+	if _, err := p.in.Write(append(line, '\n')); err != nil {
+		return p.ended(err)
+	}
+	return p.read(answer)
 }
 
 func (p *process) read(into any) error {

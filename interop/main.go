@@ -56,6 +56,8 @@ type part struct {
 
 var parts = []part{
 	{"sdks", checkSDKs},
+	{"containers", checkContainers},
+	{"kpl", checkKPL},
 }
 
 func partNames() []string {

@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -137,8 +138,7 @@ func (w *watched) spoken() []string {
 
 // port is where the server listens.
 func (w *watched) port() string {
-	_, port, _ := net.SplitHostPort(w.url)
-	return port
+	return w.url[strings.LastIndexByte(w.url, ':')+1:]
 }
 
 func (w *watched) close() {

@@ -1,8 +1,5 @@
 // Makes KPL containers with AWS's aggregator for Node.
 //
-//   npm install --no-save aws-kinesis-agg
-//   node make_containers.js < ../../aggregate/testdata/kinetrail.json > ../../aggregate/testdata/node.json
-//
 // It takes the records of every container on standard input and writes the same
 // document with the bytes that aws-kinesis-agg gives them. Containers with
 // headers are left out: the aggregator cannot write tags.

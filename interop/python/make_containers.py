@@ -1,8 +1,5 @@
 """Makes KPL containers with AWS's aggregator for Python.
 
-    pip install aws-kinesis-agg six
-    python make_containers.py < ../../aggregate/testdata/kinetrail.json > ../../aggregate/testdata/python.json
-
 It takes the records of every container on standard input and writes the same
 document with the bytes that aws-kinesis-agg gives them. Containers with headers
 are left out: the aggregator cannot write tags.
