@@ -64,12 +64,21 @@ func (s *session) end() {
 	}
 }
 
-// send sends a request and returns the status and the body of the answer.
+// send sends a request and returns the status and the body of the answer. Any
+// goroutine may call it: without an answer, the test fails and the status is 0.
 func (s *session) send(operation, body string) (status int, answer string) {
 	s.t.Helper()
+	status, answer, err := s.try(operation, body)
+	if err != nil {
+		s.t.Errorf("%s %.300s: %v", operation, body, err)
+	}
+	return status, answer
+}
+
+func (s *session) try(operation, body string) (status int, answer string, err error) {
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "http://localkinesis.internal/", strings.NewReader(body))
 	if err != nil {
-		s.t.Fatal(err)
+		return 0, "", err
 	}
 	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	r.Header.Set("X-Amz-Target", "Kinesis_20131202."+operation)
@@ -77,14 +86,11 @@ func (s *session) send(operation, body string) (status int, answer string) {
 	r.Header.Set("Authorization", authorization)
 	response, err := s.Transport().RoundTrip(r)
 	if err != nil {
-		s.t.Fatalf("%s %s: %v", operation, body, err)
+		return 0, "", err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		s.t.Fatalf("%s %s: %v", operation, body, err)
-	}
-	return response.StatusCode, string(text)
+	return response.StatusCode, string(text), err
 }
 
 // must sends a request that has to succeed and returns the answer.

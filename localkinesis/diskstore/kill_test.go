@@ -113,7 +113,7 @@ func (k *killing) round(random *rand.Rand) {
 	order := childOrder{Dir: k.dir, Fsync: random.IntN(4) == 0, Seed: random.Uint64()}
 	inside := random.IntN(2) == 0
 	if inside {
-		order.DieIn = 1 + random.Int64N(150)
+		order.DieIn = 1 + random.Int64N(80)
 	}
 	server := k.start(order)
 	defer server.end()
@@ -125,7 +125,7 @@ func (k *killing) round(random *rand.Rand) {
 	}()
 	k.check(server, k.rounds%25 == 0)
 	writing, writers := k.write(server, random)
-	patience := time.Duration(5+random.IntN(60)) * time.Millisecond
+	patience := time.Duration(5+random.IntN(40)) * time.Millisecond
 	if inside {
 		patience = time.Second // it should die by itself
 	}

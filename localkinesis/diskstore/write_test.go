@@ -290,6 +290,53 @@ func TestEveryAnswerIsOnTheDiskWithFsync(t *testing.T) {
 	}
 }
 
+func TestWhatManyWritersWroteIsOnTheDiskWhenAllAreAnswered(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store := openStore(t, dir, func(o *diskstore.Options) { o.Fsync, o.SegmentBytes = true, 1<<10 })
+	s := startWith(t, store)
+	s.must("CreateStream", `{"StreamName":"orders","ShardCount":1}`)
+	var mu sync.Mutex
+	written, synced := map[string]int{}, map[string]int{}
+	store.OnWrite(func(f *os.File, b []byte, at int64) (int, error) {
+		defer mu.Unlock()
+		defer func() { written[f.Name()]++ }()
+		mu.Lock()
+		return f.WriteAt(b, at)
+	})
+	store.OnSync(func(f *os.File) error {
+		mu.Lock()
+		before := written[f.Name()]
+		mu.Unlock()
+		err := f.Sync()
+		mu.Lock()
+		defer mu.Unlock()
+		synced[f.Name()] = max(synced[f.Name()], before)
+		return err
+	})
+	var putting sync.WaitGroup
+	for writer := range 8 {
+		putting.Go(func() {
+			for i := range 40 {
+				body := fmt.Sprintf(`{"StreamName":"orders","PartitionKey":"%d-%d","Data":"%s"}`, writer, i, hundredBytes)
+				if status, answer := s.send("PutRecord", body); status != 200 {
+					t.Errorf("a put answered %d %s; want 200", status, answer)
+				}
+			}
+		})
+	}
+	putting.Wait()
+	if len(written) < 20 {
+		t.Errorf("only %d files were written; want many", len(written))
+	}
+	for name, n := range written {
+		// The first write is the header, which is synced in another way.
+		if n > 1 && synced[name] < n {
+			t.Errorf("%d of %d writes to %s are on the disk", synced[name], n, name)
+		}
+	}
+}
+
 func TestExpiredRecordsGiveUpTheirFilesAndNoNumberIsGivenTwice(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
