@@ -175,6 +175,27 @@ func TestTrackerMemoryIsBoundedAlsoWhenTheOldestIsNeverDone(t *testing.T) {
 	}
 }
 
+func TestAnEmptyPageBehindRecordsThatWereLeftDoesNotMoveThePosition(t *testing.T) {
+	t.Parallel()
+	for _, leaving := range []bool{false, true} {
+		reading := &tenure{g: &group{buffered: &budget{max: 1}}, tracker: &tracker{max: 1}}
+		reading.leaving.Store(leaving)
+		handed := 0
+		count := func(kinetrail.Record, error) bool { handed++; return true }
+		if leaving {
+			if err := reading.yieldPage(t.Context(), &page{records: []kinetrail.Record{{Position: place(1)}}, last: place(1)}, count); err != nil || handed > 0 {
+				t.Errorf("%d records handed on while leaving, error %v; want none", handed, err)
+			}
+		}
+		if err := reading.yieldPage(t.Context(), &page{last: place(2)}, count); err != nil {
+			t.Fatal(err)
+		}
+		if got, moved := reading.tracker.position(), reading.tracker.position() == place(2); moved == leaving {
+			t.Errorf("leaving %t: position %v behind a page without records; want it moved only when nothing was left", leaving, got)
+		}
+	}
+}
+
 func TestTrackerKeepsNoMemoryOfWhatIsDone(t *testing.T) {
 	t.Parallel()
 	tr := &tracker{max: 8}

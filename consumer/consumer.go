@@ -364,7 +364,7 @@ func (t *tenure) yieldAll(ctx context.Context, yield func(kinetrail.Record, erro
 
 func (t *tenure) yieldPage(ctx context.Context, pg *page, yield func(kinetrail.Record, error) bool) error {
 	defer t.release(pg)
-	if len(pg.records) == 0 {
+	if len(pg.records) == 0 && !t.leaving.Load() { // else records before it may not have been handed on
 		t.tracker.pass(pg.last)
 	}
 	for i := range pg.records {
