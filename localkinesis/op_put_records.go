@@ -87,7 +87,7 @@ func (c *call) putRecords(in *wire.PutRecordsInput) (any, error) {
 func (c *call) failedRecord(stream *state.Stream, shard *state.Shard, f fault.Failure) error {
 	message := f.Message
 	if message == "" {
-		message = c.usualMessage(f.Error, aim{stream.Name, []string{shard.ID}})
+		message = c.usualMessage(f.Error, aim{stream: stream.Name, shards: []string{shard.ID}})
 	}
 	return &wire.Error{Code: f.Error, Message: message}
 }
