@@ -10,10 +10,12 @@ import (
 	"github.com/kinetrail/kinetrail/localkinesis/wire"
 )
 
-// aim is the stream and the shards a call is about, for the rules of faults.
+// aim is what a call is about, for the rules of faults and the limits of a
+// strict server.
 type aim struct {
-	stream string
-	shards []string
+	stream   string
+	shards   []string
+	consumer string // ARN
 }
 
 // String is what a call is about, in messages.

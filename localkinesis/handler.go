@@ -84,17 +84,16 @@ func (c *call) serve() *subscription {
 	if !c.chooseCodec(service, name, op != nil) {
 		return nil
 	}
-	switch out, err := c.run(op); out := out.(type) {
-	case *subscription:
-		return out
-	default:
-		if err != nil {
-			c.refuse(err)
-		} else {
-			c.answer(out)
-		}
+	out, err := c.run(op)
+	if err != nil {
+		c.refuse(err)
 		return nil
 	}
+	if events, ok := out.(*subscription); ok {
+		return events
+	}
+	c.answer(out)
+	return nil
 }
 
 // maxKeptName is how much of an operation's name is kept: more than any has.

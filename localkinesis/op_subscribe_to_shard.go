@@ -27,7 +27,7 @@ type startingPositionInput struct {
 }
 
 func (in *subscribeToShardInput) aim(*call) aim {
-	return aim{stream: streamNameIn(*in.ConsumerARN), shards: []string{*in.ShardId}}
+	return aim{stream: streamNameIn(*in.ConsumerARN), shards: []string{*in.ShardId}, consumer: *in.ConsumerARN}
 }
 
 var subscribeToShard = define("SubscribeToShard", func(c *call, in *subscribeToShardInput) (any, error) {
@@ -51,7 +51,10 @@ var subscribeToShard = define("SubscribeToShard", func(c *call, in *subscribeToS
 	if err != nil {
 		return nil, err
 	}
-	return &subscription{hold: hold, ctx: ctx, stream: consumer.Stream, shard: shard, call: c, next: next}, nil
+	return &subscription{
+		hold: hold, ctx: ctx, stream: consumer.Stream, shard: shard, call: c, next: next,
+		out: state.NewAllowance(kinetrail.ReadBytesPerSecond),
+	}, nil
 })
 
 // subscription pushes a shard's records to a client.
@@ -62,9 +65,10 @@ type subscription struct {
 	shard  *state.Shard
 	call   *call
 
-	next   uint64 // counter of the record to go on from
-	latest int64  // arrival of the latest record that was sent, in Unix milliseconds
-	events int
+	next   uint64          // counter of the record to go on from
+	latest int64           // arrival of the latest record that was sent, in Unix milliseconds
+	events int             // sent so far
+	out    state.Allowance // what a strict server sends in a second
 }
 
 // An event is sent as soon as there are records, and at least every five
@@ -100,65 +104,84 @@ func (s *subscription) serve() {
 // reports whether more can come.
 func (s *subscription) push() bool {
 	for s.ctx.Err() == nil {
-		frame, state, err := s.event()
+		e, err := s.event()
 		if err != nil {
 			s.write(wire.AppendException(nil, s.call.codec, asWireError(err)))
 			return false
 		}
-		sent := s.write(*frame)
-		keepAnswer(frame)
-		if !sent || state == atEnd {
+		sent := s.write(*e.frame)
+		keepAnswer(e.frame)
+		if !sent || e.atEnd {
 			return false
 		}
 		if s.events++; s.events == s.call.effects.Cut {
 			panic(http.ErrAbortHandler)
 		}
-		if state == atTip {
+		if !s.pace(e.bytes) {
+			return false
+		}
+		if e.atTip {
 			return true
 		}
 	}
 	return false
 }
 
-// place is where a subscription stands behind an event.
-type place int
+// event is one that is ready to be sent.
+type event struct {
+	frame *[]byte // from answers
+	bytes int     // of its records, as limits count them
+	atTip bool    // nothing is behind it
+	atEnd bool    // and the shard is closed
+}
 
-const (
-	behind place = iota
-	atTip
-	atEnd // of a closed shard
-)
-
-// event is the frame of the next event. Its memory and that of its records are
+// event takes the next event. The memory of its frame and its records is
 // borrowed: a subscription that waits holds neither.
-func (s *subscription) event() (frame *[]byte, at place, err error) {
+func (s *subscription) event() (event, error) {
 	records := pages.Get().(*[]state.Record)
 	page, err := s.stream.Read(s.shard, (*records)[:0], s.next, kinetrail.MaxGetRecords, maxEventBytes)
 	if err != nil {
-		return nil, 0, err
+		return event{}, err
 	}
 	defer keepPage(records, &page)
 	s.next = page.Next
 	if n := len(page.Records); n > 0 {
 		s.latest = page.Records[n-1].ArrivedMillis
 	}
-	event := &wire.SubscribeEvent{
+	content := &wire.SubscribeEvent{
 		Count:              len(page.Records),
 		Record:             recordsOf(s.shard, page.Records),
 		Continuation:       s.continuation(),
 		MillisBehindLatest: page.Behind.Milliseconds(),
 		AtEnd:              page.AtEnd,
 	}
-	switch {
-	case page.AtEnd:
-		at = atEnd
-		event.ChildShards = childShards(s.stream, s.shard)
-	case page.Behind == 0:
-		at = atTip
+	if page.AtEnd {
+		content.ChildShards = childShards(s.stream, s.shard)
 	}
-	frame = answers.Get().(*[]byte)
-	*frame = wire.AppendSubscribeEvent((*frame)[:0], s.call.codec, event)
-	return frame, at, nil
+	e := event{frame: answers.Get().(*[]byte), bytes: page.Bytes(), atTip: page.Behind == 0, atEnd: page.AtEnd}
+	*e.frame = wire.AppendSubscribeEvent((*e.frame)[:0], s.call.codec, content)
+	return e, nil
+}
+
+// pace makes a subscription of a strict server wait until a shard gives its
+// consumer more. It reports whether the subscription goes on.
+func (s *subscription) pace(bytes int) bool {
+	clock := s.call.server.clock
+	if !s.call.server.options.Strict {
+		return true
+	}
+	pause := s.out.Owe(clock.Now(), float64(bytes))
+	if pause == 0 {
+		return true
+	}
+	alarm := clock.Alarm(pause)
+	defer alarm.Stop()
+	select {
+	case <-alarm.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
 }
 
 // continuation is the number behind which the next record lies.

@@ -1,7 +1,9 @@
 package localkinesis
 
 import (
+	"maps"
 	"sync"
+	"time"
 
 	"github.com/kinetrail/kinetrail/localkinesis/state"
 )
@@ -18,6 +20,7 @@ const (
 	perAccount scope = iota
 	perStream
 	perShard
+	perSubscriber // of a shard
 )
 
 // limitedRates are the rates the API reference gives in the text of each
@@ -46,6 +49,7 @@ var limitedRates = map[string]rate{
 	"RegisterStreamConsumer":     {5, perAccount},
 	"RemoveTagsFromStream":       {5, perAccount},
 	"SplitShard":                 {5, perAccount},
+	"SubscribeToShard":           {1, perSubscriber},
 	"UpdateAccountSettings":      {5, perAccount},
 	"UpdateChannel":              {5, perAccount},
 	"UpdateShardCount":           {10, perAccount},
@@ -59,7 +63,7 @@ type rates struct {
 }
 
 // rateKey is what is counted together.
-type rateKey struct{ operation, region, stream, shard string }
+type rateKey struct{ operation, region, stream, shard, consumer string }
 
 // allow counts a call and reports whether it may be served.
 func (r *rates) allow(c *call, target aim) bool {
@@ -71,19 +75,34 @@ func (r *rates) allow(c *call, target aim) bool {
 	if limit.scope >= perStream {
 		key.stream = target.stream
 	}
-	if limit.scope == perShard && len(target.shards) > 0 {
+	if limit.scope >= perShard && len(target.shards) > 0 {
 		key.shard = target.shards[0]
+	}
+	if limit.scope == perSubscriber {
+		key.consumer = target.consumer
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	left := r.left[key]
 	if left == nil {
-		fresh := state.NewAllowance(limit.perSecond)
-		left = &fresh
-		if r.left == nil {
-			r.left = make(map[rateKey]*state.Allowance)
-		}
-		r.left[key] = left
+		left = r.fresh(key, limit, c.At)
 	}
 	return left.Spend(c.At, 1)
+}
+
+// maxCounted is how many allowances are kept before those are given up that a
+// second has filled again. Their names are whatever clients say.
+const maxCounted = 10_000
+
+// fresh begins to count. r.mu is held.
+func (r *rates) fresh(key rateKey, limit rate, now time.Time) *state.Allowance {
+	if r.left == nil {
+		r.left = make(map[rateKey]*state.Allowance)
+	}
+	if len(r.left) >= maxCounted {
+		maps.DeleteFunc(r.left, func(_ rateKey, a *state.Allowance) bool { return a.Full(now) })
+	}
+	left := state.NewAllowance(limit.perSecond)
+	r.left[key] = &left
+	return &left
 }

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/kinetrail/kinetrail/localkinesis"
 )
@@ -162,4 +165,127 @@ func TestAServerThatIsNotStrictHasNoLimits(t *testing.T) {
 		mustSend(t, s, "DescribeLimits", `{}`)
 	}
 	mustSend(t, s, "UpdateShardCount", `{"StreamName":"orders","TargetShardCount":7,"ScalingType":"UNIFORM_SCALING"}`)
+}
+
+func TestEncryptionAndModeChangeSoOftenADay(t *testing.T) {
+	t.Parallel()
+	const stream = `{"StreamARN":"` + arnOfOrders + `",`
+	mode := func(i int) string {
+		return stream + `"StreamModeDetails":{"StreamMode":"` + []string{"ON_DEMAND", "PROVISIONED"}[i%2] + `"}}`
+	}
+	key := func(int) string { return stream + `"EncryptionType":"KMS","KeyId":"k"}` }
+	for _, tt := range []struct {
+		operation string
+		body      func(i int) string
+		want      int
+	}{
+		{"StartStreamEncryption", key, 25},
+		{"StopStreamEncryption", key, 25},
+		{"UpdateStreamMode", mode, 2},
+	} {
+		s := strict(t, 1)
+		for i := range tt.want {
+			mustSend(t, s, tt.operation, tt.body(i))
+			s.Clock().Advance(time.Minute)
+		}
+		if code, message := refusal(t, s, tt.operation, tt.body(tt.want)); code != "LimitExceededException" ||
+			message != fmt.Sprintf("%s cannot be called more than %d times per rolling 24 hour period for stream orders under account 000000000000", tt.operation, tt.want) {
+			t.Errorf("%s once more: %s %q", tt.operation, code, message)
+		}
+		s.Clock().Advance(24*time.Hour - time.Duration(tt.want)*time.Minute) // a day behind the first
+		mustSend(t, s, tt.operation, tt.body(tt.want))
+		refusal(t, s, tt.operation, tt.body(tt.want+1))
+	}
+	s := strict(t, 1)
+	for range 3 {
+		mustSend(t, s, "UpdateStreamMode", mode(1)) // which it has: no change
+	}
+}
+
+func TestAShardIsSubscribedToOnceASecondByEachConsumer(t *testing.T) {
+	t.Parallel()
+	s := strict(t, 2)
+	s.Clock().Set(at(t, "2023-11-14T09:31:26Z"))
+	withConsumer(t, s)
+	mustSend(t, s, "RegisterStreamConsumer", `{"StreamARN":"`+arnOfOrders+`","ConsumerName":"audit"}`)
+	missing := strings.Replace(subscribeBody, "TRIM_HORIZON", "AT_SEQUENCE_NUMBER", 1) // refused, but counted
+	code := func(body string) string {
+		t.Helper()
+		code, _ := refusal(t, s, "SubscribeToShard", body)
+		return code
+	}
+	for _, tt := range []struct{ what, body, want string }{
+		{"the first call", missing, "InvalidArgumentException"},
+		{"the second", missing, "LimitExceededException"},
+		{"one of another consumer", strings.Replace(missing, "reports", "audit", 1), "InvalidArgumentException"},
+		{"one for another shard", strings.Replace(missing, "000001", "000000", 1), "InvalidArgumentException"},
+	} {
+		if got := code(tt.body); got != tt.want {
+			t.Errorf("%s: %s; want %s", tt.what, got, tt.want)
+		}
+	}
+	s.Clock().Advance(time.Second)
+	if got := code(missing); got != "InvalidArgumentException" {
+		t.Errorf("the next second: %s; want it looked at", got)
+	}
+}
+
+func TestASubscriptionIsSentTwoMebibytesASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := strict(t, 2)
+		s.Clock().Set(at(t, "2023-11-14T09:31:26Z"))
+		withConsumer(t, s)
+		for range 8 { // eight seconds' worth to write, four to read
+			mustSend(t, s, "PutRecords", entries(10, 99_999))
+			s.Clock().Advance(time.Second)
+		}
+		events, err := subscribe(t, s, fromTrimHorizon)
+		must(t, events, err)
+		records := 0
+		go func() {
+			for e := range events.Events() {
+				records += len(e.(*types.SubscribeToShardEventStreamMemberSubscribeToShardEvent).Value.Records)
+			}
+		}()
+		// An event is at most 2 MiB: 20 records. What exceeds the allowance waits.
+		for second, want := range []int{40, 60, 80, 80} {
+			synctest.Wait()
+			if records != want {
+				t.Errorf("after %d seconds %d records; want %d", second, records, want)
+			}
+			s.Clock().Advance(time.Second)
+		}
+		must(t, 0, s.Close())
+	})
+}
+
+func TestFiveStreamsAndFiveConsumersAreCreatedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := inProcess(t, func(o *localkinesis.Options) { o.Strict, o.CreateDelay = true, 10*time.Second })
+	s.Clock().Freeze()
+	s.Clock().Set(at(t, "2023-11-14T09:31:26Z"))
+	stream := func(i int) string { return fmt.Sprintf(`{"StreamName":"s%d","ShardCount":1}`, i) }
+	for i := range 5 {
+		mustSend(t, s, "CreateStream", stream(i))
+	}
+	s.Clock().Advance(time.Second)
+	if code, message := refusal(t, s, "CreateStream", stream(5)); code != "LimitExceededException" || !strings.Contains(message, "5 streams that are CREATING") {
+		t.Errorf("the sixth stream: %s %q", code, message)
+	}
+	s.Clock().Advance(9 * time.Second)
+	mustSend(t, s, "CreateStream", stream(5))
+
+	consumer := func(i int) string {
+		return fmt.Sprintf(`{"StreamARN":"arn:aws:kinesis:us-east-1:000000000000:stream/s0","ConsumerName":"c%d"}`, i)
+	}
+	for i := range 5 {
+		mustSend(t, s, "RegisterStreamConsumer", consumer(i))
+	}
+	s.Clock().Advance(time.Second)
+	if code, message := refusal(t, s, "RegisterStreamConsumer", consumer(5)); code != "LimitExceededException" || !strings.Contains(message, "5 consumers that are CREATING") {
+		t.Errorf("the sixth consumer: %s %q", code, message)
+	}
+	s.Clock().Advance(9 * time.Second)
+	mustSend(t, s, "RegisterStreamConsumer", consumer(5))
 }

@@ -171,6 +171,9 @@ func (r *Region) CreateStream(c CreateStream) error {
 	if err := r.allowShards(now, c.Shards); err != nil {
 		return err
 	}
+	if err := r.allowCreating(); err != nil {
+		return err
+	}
 	s := newStream(r, c, now)
 	if err := s.saveNow(); err != nil {
 		return err
@@ -200,6 +203,25 @@ func (r *Region) allowShards(now time.Time, additional int) error {
 		"(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) "+
 		"for current limits and how to request higher limits.",
 		r.account.ID, r.Name, open, r.account.ShardLimit, additional)
+}
+
+// maxCreating is how many streams, and how many consumers, of a strict account
+// can be CREATING at once (CreateStream, RegisterStreamConsumer).
+const maxCreating = 5
+
+// allowCreating refuses one stream too many that is being created. r.mu is
+// held.
+func (r *Region) allowCreating() error {
+	creating := 0
+	for _, s := range r.streams {
+		if s.Status() == Creating {
+			creating++
+		}
+	}
+	if !r.account.Strict || creating < maxCreating {
+		return nil
+	}
+	return refuse(LimitExceeded, "Account %s has %d streams that are CREATING, the limit.", r.account.ID, creating)
 }
 
 // Limits counts what DescribeLimits tells.

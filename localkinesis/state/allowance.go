@@ -39,6 +39,17 @@ func (a *Allowance) Spend(now time.Time, n float64) bool {
 	return ok
 }
 
+// Full reports whether nothing is spent that time has not given back.
+func (a *Allowance) Full(now time.Time) bool { return a.covers(now.UnixMilli(), a.perSecond) }
+
+// Owe takes n, whether there is enough or not, and returns how long it takes
+// until what was spent is given back.
+func (a *Allowance) Owe(now time.Time, n float64) time.Duration {
+	a.fill(now.UnixMilli())
+	a.left -= n
+	return time.Duration(max(-a.left, 0) / a.perSecond * float64(time.Second))
+}
+
 // traffic is what a shard may take in and hand out in a second (developer
 // guide, "Quotas and limits"). It is asked in strict accounts only.
 type traffic struct {

@@ -61,6 +61,9 @@ func (s *Stream) RegisterConsumer(name string, tags map[string]string) (*Consume
 	if err := checkTags(tags); err != nil {
 		return nil, err
 	}
+	if err := s.region.allowRegistering(); err != nil {
+		return nil, err
+	}
 	now := s.region.account.Clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,6 +89,25 @@ func (s *Stream) RegisterConsumer(name string, tags map[string]string) (*Consume
 		return nil, err
 	}
 	return c, nil
+}
+
+// allowRegistering refuses one consumer too many that is being created.
+func (r *Region) allowRegistering() error {
+	if !r.account.Strict {
+		return nil
+	}
+	creating := 0
+	for _, s := range r.Streams() {
+		for _, c := range s.Consumers() {
+			if c.Status() == Creating {
+				creating++
+			}
+		}
+	}
+	if creating < maxCreating {
+		return nil
+	}
+	return refuse(LimitExceeded, "Account %s has %d consumers that are CREATING, the limit.", r.account.ID, creating)
 }
 
 // forgetConsumers drops those whose time is over. s.mu is held.

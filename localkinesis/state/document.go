@@ -49,7 +49,8 @@ type streamDocument struct {
 	WarmMiBps      int      `json:",omitempty"`
 	KeyID          string   `json:",omitempty"`
 	Metrics        []string `json:",omitempty"`
-	Updates        []int64  `json:",omitempty"`
+
+	Made map[string][]time.Time `json:",omitempty"` // changes of today by operation, as text
 
 	labels
 	Consumers []consumerDocument `json:",omitempty"`
@@ -160,15 +161,13 @@ func (s *Stream) document() *streamDocument {
 		WarmMiBps:      s.warmMiBps,
 		KeyID:          s.keyID,
 		Metrics:        s.metrics,
+		Made:           s.made,
 		labels:         s.labels(),
 		Shards:         documentShards(l.shards),
 		Before:         l.before,
 	}
 	if due := s.due.Load(); due != 0 {
 		d.Due, d.Change = due, &s.change
-	}
-	for _, at := range s.updates {
-		d.Updates = append(d.Updates, at.UnixNano())
 	}
 	for _, c := range s.consumers {
 		d.Consumers = append(d.Consumers, c.document())

@@ -110,12 +110,8 @@ func (s *Stream) mustBeProvisioned() error {
 	return nil
 }
 
-// What UpdateShardCount allows by default, per stream (UpdateShardCount).
-const (
-	maxUpdates      = 10 // in updateWindow
-	updateWindow    = 24 * time.Hour
-	maxUpdateTarget = 10_000
-)
+// maxUpdateTarget is the most shards UpdateShardCount scales to by default.
+const maxUpdateTarget = 10_000
 
 // allowUpdate refuses what a strict account may not ask of UpdateShardCount,
 // and counts the update. s.mu is held.
@@ -123,8 +119,6 @@ func (s *Stream) allowUpdate(open, target int) error {
 	if !s.region.account.Strict {
 		return nil
 	}
-	now := s.region.account.Clock.Now()
-	s.updates = slices.DeleteFunc(s.updates, func(at time.Time) bool { return now.Sub(at) >= updateWindow })
 	switch {
 	case target > 2*open:
 		return refuse(LimitExceeded, "UpdateShardCount cannot scale up over double your current open shard count. Current open shard count: %d, Target shard count: %d", open, target)
@@ -132,11 +126,8 @@ func (s *Stream) allowUpdate(open, target int) error {
 		return refuse(LimitExceeded, "UpdateShardCount cannot scale down below half your current open shard count. Current open shard count: %d, Target shard count: %d", open, target)
 	case target > maxUpdateTarget:
 		return refuse(LimitExceeded, "UpdateShardCount cannot scale to more than %d shards. Target shard count: %d", maxUpdateTarget, target)
-	case len(s.updates) >= maxUpdates:
-		return refuse(LimitExceeded, "UpdateShardCount cannot scale more than %d times per rolling 24 hour period for stream %s under account %s", maxUpdates, s.Name, s.region.account.ID)
 	}
-	s.updates = append(s.updates, now)
-	return nil
+	return s.countToday(shardCountUpdates)
 }
 
 func (s *Stream) allowShards(additional int) error {

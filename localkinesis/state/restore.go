@@ -81,7 +81,7 @@ func (a *Account) restoreStream(document []byte) error {
 	}
 	s := &Stream{
 		Name: d.Name, Created: time.Unix(d.Created, 0), region: r, logs: d.Logs,
-		status: d.Status, onDemand: d.OnDemand, keyID: d.KeyID, warmMiBps: d.WarmMiBps, metrics: d.Metrics,
+		status: d.Status, onDemand: d.OnDemand, keyID: d.KeyID, warmMiBps: d.WarmMiBps, metrics: d.Metrics, made: d.Made,
 		resource:  resource{tags: d.Tags, policy: d.Policy},
 		consumers: make(map[string]*Consumer, len(d.Consumers)),
 	}
@@ -95,9 +95,6 @@ func (a *Account) restoreStream(document []byte) error {
 	s.maxRecordBytes.Store(d.MaxRecordBytes)
 	s.autoDistribute.Store(d.AutoDistribute)
 	s.encrypted.Store(d.KeyID != "")
-	for _, at := range d.Updates {
-		s.updates = append(s.updates, time.Unix(0, at))
-	}
 	for _, c := range d.Consumers {
 		s.consumers[c.Name] = &Consumer{
 			Name: c.Name, Created: time.Unix(c.Created, 0), Stream: s,

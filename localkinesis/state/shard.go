@@ -187,6 +187,15 @@ type Page struct {
 	release func()
 }
 
+// Bytes is what the records count for in the service's limits.
+func (p *Page) Bytes() int {
+	n := 0
+	for i := range p.Records {
+		n += p.Records[i].size()
+	}
+	return n
+}
+
 // Release gives back what holds the bytes of the records, which must not be
 // used any more. Calling it saves memory and is not needed otherwise.
 func (p *Page) Release() {
@@ -259,14 +268,11 @@ func (s *Shard) allowRead(now int64) bool {
 	return true
 }
 
-func (s *Shard) chargeRead(records []Record) {
+func (s *Shard) chargeRead(page *Page) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.traffic == nil {
-		return
-	}
-	for i := range records {
-		s.traffic.bytesOut.left -= float64(records[i].size())
+	if s.traffic != nil {
+		s.traffic.bytesOut.left -= float64(page.Bytes())
 	}
 }
 

@@ -57,7 +57,7 @@ type Stream struct {
 	warmMiBps int
 	metrics   []string // of enhanced monitoring
 	consumers map[string]*Consumer
-	updates   []time.Time // of the shard count, in strict accounts
+	made      map[string][]time.Time // changes of today by operation, in strict accounts
 }
 
 func newStream(r *Region, c CreateStream, now time.Time) *Stream {
@@ -285,7 +285,7 @@ func (s *Stream) Poll(shard *Shard, dst []Record, from uint64, maxRecords, maxBy
 	if err != nil {
 		return Page{}, err
 	}
-	shard.chargeRead(page.Records[len(dst):])
+	shard.chargeRead(&page)
 	return page, nil
 }
 
@@ -351,6 +351,13 @@ func (s *Stream) SetEncryption(keyID string) error {
 	if err := s.mustBeActive(); err != nil {
 		return err
 	}
+	kind := encryptionStarts
+	if keyID == "" {
+		kind = encryptionStops
+	}
+	if err := s.countToday(kind); err != nil {
+		return err
+	}
 	return s.update(s.now(), change{KeyID: &keyID})
 }
 
@@ -363,6 +370,11 @@ func (s *Stream) SetMode(onDemand bool, warmMiBps int) error {
 	}
 	if err := s.region.allowWarmThroughput(s.Name, onDemand, warmMiBps); err != nil {
 		return err
+	}
+	if onDemand != s.onDemand {
+		if err := s.countToday(modeUpdates); err != nil {
+			return err
+		}
 	}
 	return s.update(s.now(), change{OnDemand: &onDemand, WarmMiBps: &warmMiBps})
 }
