@@ -170,15 +170,20 @@ func (r deaggregator) throwsAway(s *session, given document) error {
 func testdata(pkg, name string) string { return "../" + pkg + "/testdata/" + name }
 
 func readDocument(file string) (document, error) {
+	var d document
+	err := readJSON(file, &d)
+	return d, err
+}
+
+func readJSON(file string, into any) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return document{}, err
+		return err
 	}
-	var d document
-	if err := json.Unmarshal(text, &d); err != nil {
-		return document{}, fmt.Errorf("read %s: %w", file, err)
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
 	}
-	return d, nil
+	return nil
 }
 
 func (r deaggregator) check(s *session, given document) (string, error) {
@@ -207,7 +212,10 @@ func (s *session) exchange(command *exec.Cmd, in, out any) error {
 		return err
 	}
 	var answer, complaints bytes.Buffer
-	command.Stdin, command.Stdout, command.Stderr, command.Env = bytes.NewReader(text), &answer, &complaints, s.environment()
+	command.Stdin, command.Stdout, command.Stderr = bytes.NewReader(text), &answer, &complaints
+	if command.Env == nil {
+		command.Env = s.environment()
+	}
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("%w\n%s", err, lastLines(complaints.String(), 15))
 	}

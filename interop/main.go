@@ -58,6 +58,7 @@ var parts = []part{
 	{"sdks", checkSDKs},
 	{"containers", checkContainers},
 	{"kpl", checkKPL},
+	{"codecs", checkCodecs},
 }
 
 func partNames() []string {

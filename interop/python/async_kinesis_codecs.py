@@ -48,3 +48,19 @@ def maker():
         except PackageNotFoundError:
             parts.append("no {}".format(package))
     return "{} (PyPI), Python {}".format(", ".join(parts), platform.python_version())
+
+
+def values_of(codec, values):
+    """What async-kinesis is to read where these values were put."""
+    values = [value_of(v) for v in values]
+    return [values] if codec == "jsonlist" else values
+
+
+def difference(got, want):
+    """The first difference in a sentence, empty when there is none."""
+    for i, (g, w) in enumerate(zip(got, want)):
+        if g != w or type(g) is not type(w):
+            return "value %d is %r, want %r" % (i, g, w)
+    if len(got) != len(want):
+        return "%d values, want %d" % (len(got), len(want))
+    return ""

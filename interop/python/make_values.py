@@ -1,10 +1,5 @@
 """Makes records of values with async-kinesis.
 
-    pip install 'async-kinesis[kpl]' msgpack
-    python make_values.py < ../../codec/testdata/kinetrail.json > ../../codec/testdata/python.json
-    pip install ujson
-    python make_values.py < ../../codec/testdata/kinetrail.json > ../../codec/testdata/python-ujson.json
-
 It takes the values of every record on standard input and writes the same
 document with the bytes that async-kinesis gives them. Where ujson is installed,
 async-kinesis writes JSON with it.
