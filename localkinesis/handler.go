@@ -38,6 +38,10 @@ const (
 // authentication, the types of the members, their constraints, and then
 // whether what is asked for exists.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.options.Control && r.URL.Path == ControlPath {
+		s.control(w, r)
+		return
+	}
 	c := &call{server: s, request: r, writer: w}
 	c.At = s.clock.Now()
 	c.RequestID = newRequestID()

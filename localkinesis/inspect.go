@@ -40,6 +40,22 @@ type Record struct {
 	ArrivedAt       time.Time
 }
 
+// Consumer is a registered consumer of a stream.
+type Consumer struct {
+	Name          string
+	ARN           string
+	Status        string // CREATING, ACTIVE or DELETING
+	CreatedAt     time.Time
+	Tags          map[string]string
+	Subscriptions []Subscription // the open ones, by shard ID
+}
+
+// Subscription is a consumer's hold on a shard.
+type Subscription struct {
+	ShardID   string
+	StartedAt time.Time
+}
+
 // Streams returns the streams of every region, sorted by region and name.
 func (s *Server) Streams() []Stream {
 	var streams []Stream
@@ -83,6 +99,24 @@ func (s *Server) Shards(nameOrARN string) ([]Shard, error) {
 		})
 	}
 	return shards, nil
+}
+
+// Consumers returns the consumers of a stream, sorted by name, with their open
+// subscriptions. The stream is a name in Options.Region, or an ARN.
+func (s *Server) Consumers(nameOrARN string) ([]Consumer, error) {
+	stream, err := s.inspected(nameOrARN)
+	if err != nil {
+		return nil, err
+	}
+	var consumers []Consumer
+	for _, c := range stream.Consumers() {
+		consumer := Consumer{Name: c.Name, ARN: c.ARN(), Status: string(c.Status()), CreatedAt: c.Created, Tags: c.Tags()}
+		for _, held := range c.Subscriptions() {
+			consumer.Subscriptions = append(consumer.Subscriptions, Subscription{ShardID: state.ShardID(held.Shard()), StartedAt: held.Started()})
+		}
+		consumers = append(consumers, consumer)
+	}
+	return consumers, nil
 }
 
 func idOrEmpty(index int) string {

@@ -52,6 +52,12 @@ type Options struct {
 	// tests are not slowed down.
 	Strict bool
 
+	// Control lets clients on the same machine see and change the rules of
+	// faults over HTTP, at ControlPath: GET lists them, one a line, PUT replaces
+	// them with those of its body, POST adds those of its body, DELETE removes
+	// them. The default is false.
+	Control bool
+
 	// MaxBodyBytes is the size of a request body above which the answer is 413.
 	// The default is 16 MiB: a PutRecords request of 10 MiB in base64, and room
 	// for its keys.

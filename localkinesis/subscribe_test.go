@@ -299,3 +299,35 @@ func TestEventsComeInTheCodecOfTheRequest(t *testing.T) {
 		}
 	}
 }
+
+func TestConsumersAndTheirOpenSubscriptionsCanBeInspected(t *testing.T) {
+	t.Parallel()
+	s := subscribable(t)
+	mustSend(t, s, "TagResource", `{"ResourceARN":"`+arnOfReports+`","Tags":{"team":"blue"}}`)
+	look := func() localkinesis.Consumer {
+		t.Helper()
+		consumers, err := s.Consumers("orders")
+		if must(t, consumers, err); len(consumers) != 1 {
+			t.Fatalf("Consumers = %+v; want one", consumers)
+		}
+		return consumers[0]
+	}
+	c := look()
+	if c.Name != "reports" || c.ARN != arnOfReports || c.Status != "ACTIVE" || !c.CreatedAt.Equal(at(t, "2023-11-14T09:31:26Z")) || c.Tags["team"] != "blue" || len(c.Subscriptions) != 0 {
+		t.Errorf("the consumer is %+v", c)
+	}
+	s.Clock().Advance(time.Minute)
+	events, err := subscribe(t, s, fromTrimHorizon)
+	next(must(t, events, err))
+	want := localkinesis.Subscription{ShardID: "shardId-000000000001", StartedAt: at(t, "2023-11-14T09:32:26Z")}
+	if got := look().Subscriptions; len(got) != 1 || got[0].ShardID != want.ShardID || !got[0].StartedAt.Equal(want.StartedAt) {
+		t.Errorf("open subscriptions: %+v; want %+v", got, want)
+	}
+	must(t, 0, s.Close()) // waits for the subscription to end
+	if got := look().Subscriptions; len(got) != 0 {
+		t.Errorf("open subscriptions after the end: %+v", got)
+	}
+	if _, err := s.Consumers("none"); err == nil {
+		t.Error("consumers of a stream that does not exist: no error")
+	}
+}

@@ -28,26 +28,51 @@ type armedRule struct {
 // Add adds rules behind those that are there. It adds none when one is
 // invalid; the error wraps ErrInvalidRule.
 func (s *Set) Add(rules ...Rule) error {
-	armed := make([]*armedRule, len(rules))
-	for i, r := range rules {
-		if err := r.check(); err != nil {
-			return err
-		}
-		armed[i] = &armedRule{rule: r, chance: rand.New(rand.NewPCG(r.Seed, 0))}
+	armed, err := arm(rules)
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rules = append(s.rules, armed...)
-	s.armed.Store(len(s.rules) > 0)
+	s.set(append(s.rules, armed...))
 	return nil
+}
+
+// Replace puts rules in the place of all that are there, which begin to count
+// anew. It changes nothing when one is invalid; the error wraps ErrInvalidRule.
+func (s *Set) Replace(rules ...Rule) error {
+	armed, err := arm(rules)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(armed)
+	return nil
+}
+
+func arm(rules []Rule) ([]*armedRule, error) {
+	armed := make([]*armedRule, len(rules))
+	for i, r := range rules {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+		armed[i] = &armedRule{rule: r, chance: rand.New(rand.NewPCG(r.Seed, 0))}
+	}
+	return armed, nil
+}
+
+// set is called with s.mu held.
+func (s *Set) set(rules []*armedRule) {
+	s.rules = rules
+	s.armed.Store(len(rules) > 0)
 }
 
 // Clear removes every rule, and with it what Hits tells.
 func (s *Set) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rules = nil
-	s.armed.Store(false)
+	s.set(nil)
 }
 
 // Hit tells what a rule has done.

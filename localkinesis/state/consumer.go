@@ -177,7 +177,14 @@ type Subscription struct {
 	shard    uint32
 	started  time.Time
 	end      context.CancelCauseFunc
+	closed   bool // by its client, or over; consumer.mu is held for it
 }
+
+// Shard is the index of the shard.
+func (s *Subscription) Shard() uint32 { return s.shard }
+
+// Started is when the subscription began.
+func (s *Subscription) Started() time.Time { return s.started }
 
 // Subscribe takes hold of a shard. A hold that is younger than five seconds
 // is in the way; an older one is taken over, and its ctx ends with the reason.
@@ -210,19 +217,22 @@ func (s *Subscription) Close() {
 	now := s.consumer.Stream.region.account.Clock.Now()
 	s.consumer.mu.Lock()
 	defer s.consumer.mu.Unlock()
+	s.closed = true
 	if s.consumer.subscriptions[s.shard] == s && now.Sub(s.started) >= kinetrail.SubscriptionTakeover {
 		delete(s.consumer.subscriptions, s.shard)
 	}
 }
 
-// Subscriptions returns the shards the consumer holds, by index.
-func (c *Consumer) Subscriptions() []uint32 {
+// Subscriptions returns those that are open, by the index of their shards.
+func (c *Consumer) Subscriptions() []*Subscription {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var shards []uint32
-	for shard := range c.subscriptions {
-		shards = append(shards, shard)
+	var open []*Subscription
+	for _, s := range c.subscriptions {
+		if !s.closed {
+			open = append(open, s)
+		}
 	}
-	slices.Sort(shards)
-	return shards
+	slices.SortFunc(open, func(a, b *Subscription) int { return cmp.Compare(a.shard, b.shard) })
+	return open
 }
