@@ -108,6 +108,8 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 			"kinetrail: --stream \"orders:2\": there are two streams \"orders\"\n" + help("serve")},
 		{"serve with a fault that is none", []string{"serve", "--fault", "PutRecords nht=3"}, "", 2,
 			"kinetrail: --fault \"PutRecords nht=3\": invalid fault rule: \"PutRecords nht=3\": \"nht\" is none of stream, shard, nth, times, p, seed, delay, clock, error, records, drop, stale, cut\n" + help("serve")},
+		{"serve with a fault of an operation that is none", []string{"serve", "--fault", "Putrecords nth=1 error=X"}, "", 2,
+			"kinetrail: --fault \"Putrecords nth=1 error=X\": invalid fault rule: Putrecords nth=1 error=X: Kinesis has no operation \"Putrecords\"; one is PutRecords, and * is all of them\n" + help("serve")},
 
 		{"no credentials", []string{"--region", "eu-west-1", "list"}, "", 1,
 			"kinetrail: no AWS credentials were found\nSet AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for the local server add --local.\n"},

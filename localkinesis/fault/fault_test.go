@@ -3,9 +3,12 @@ package fault_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/kinetrail/kinetrail/localkinesis/fault"
 )
@@ -70,6 +73,9 @@ func TestRulesThatCannotBeMeantAreRefusedWithAReason(t *testing.T) {
 		"PutRecord records=1":            "records fail in PutRecords only",
 		"GetRecords cut=1":               "only a SubscribeToShard can be cut",
 		"PutRecord error=X again":        `"again" is no name=value`,
+		"Nonsense nth=1 error=X":         `Kinesis has no operation "Nonsense"`,
+		"Putrecords nth=1 error=X":       `Kinesis has no operation "Putrecords"`,
+		"Nonsense":                       `Kinesis has no operation "Nonsense"`,
 		"PutRecord often=1":              `"often" is none of stream, shard, nth`,
 		"PutRecord nth=1 times=x drop=x": `times is "x"`,
 	} {
@@ -80,11 +86,31 @@ func TestRulesThatCannotBeMeantAreRefusedWithAReason(t *testing.T) {
 	}
 }
 
+func TestEveryOperationOfTheServiceCanFail(t *testing.T) {
+	t.Parallel()
+	client := reflect.TypeFor[*kinesis.Client]()
+	var operations int
+	for method := range client.Methods() {
+		if method.Name == "Options" { // the only method that is no operation
+			continue
+		}
+		operations++
+		if _, err := fault.Parse(method.Name + " error=X"); err != nil {
+			t.Error(err)
+		}
+	}
+	if operations != 45 {
+		t.Errorf("the SDK's client has %d operations; want 45", operations)
+	}
+}
+
 func TestASetWithAnInvalidRuleStaysAsItWas(t *testing.T) {
 	t.Parallel()
 	var faults fault.Set
-	if err := faults.Add(fault.Rule{Error: "X"}, fault.Rule{}); !errors.Is(err, fault.ErrInvalidRule) {
-		t.Errorf("Add = %v; want ErrInvalidRule", err)
+	for _, bad := range []fault.Rule{{}, {Operation: "Putrecords", Error: "X"}} {
+		if err := faults.Add(fault.Rule{Error: "X"}, bad); !errors.Is(err, fault.ErrInvalidRule) {
+			t.Errorf("Add of %s = %v; want ErrInvalidRule", &bad, err)
+		}
 	}
 	if faults.Armed() || len(faults.Hits()) != 0 {
 		t.Errorf("the set has rules: %v", faults.Hits())

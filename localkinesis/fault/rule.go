@@ -12,8 +12,8 @@ import (
 // the others say; at least one of those must be set. A call must pass the
 // server's validation before a rule can meet it.
 type Rule struct {
-	// Operation is the operation's name, such as PutRecords. Empty is every
-	// operation.
+	// Operation is the name of one of the service's operations, such as
+	// PutRecords. Empty is every operation.
 	Operation string
 
 	// Stream is the name of the stream. Empty is every stream, and calls that
@@ -94,6 +94,8 @@ func invalid(format string, args ...any) error {
 // check refuses a rule that cannot be meant.
 func (r *Rule) check() error {
 	switch {
+	case r.Operation != "" && !isOperation(r.Operation):
+		return invalid("%s: Kinesis has no operation %q; one is PutRecords, and * is all of them", r, r.Operation)
 	case r.Nth < 0 || r.Times < 0 || r.Records < 0 || r.Cut < 0 || r.Delay < 0:
 		return invalid("%s: a count or a delay is below zero", r)
 	case r.Probability < 0 || r.Probability > 1:
