@@ -46,7 +46,8 @@ func Records(handle func(context.Context, kinetrail.Record) error, opts ...func(
 // from there again. An error, or a part of a joined one, without a RecordError
 // of this batch stands for the whole batch; so does a panic.
 //
-// Extract gives the ctx of one record of the batch.
+// The slice is the handler's to keep and to sort. Extract gives the ctx of
+// record i of the batch as it was handed over.
 //
 // The event source mapping must have ReportBatchItemFailures, see
 // Options.WholeBatch.
@@ -55,7 +56,8 @@ func Batches(handle func(context.Context, []kinetrail.Record) error, opts ...fun
 		if len(b.records) == 0 {
 			return nil
 		}
-		return guard(func() error { return handle(ctx, b.records) })
+		own := slices.Clone(b.records) // for Extract and RecordAt b.records stays in its order
+		return guard(func() error { return handle(ctx, own) })
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/kinesislambda"
@@ -226,6 +227,29 @@ func TestAnExistingHandlerSeesUserRecordsInItsEvent(t *testing.T) {
 	}
 	if after, _ := json.Marshal(event); !bytes.Equal(before, after) {
 		t.Errorf("the caller's event has changed to %s", after)
+	}
+}
+
+func TestSortingABatchLeavesRecordAtAndExtractWithTheOrderOfTheEvent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	function := kinesislambda.Batches(func(ctx context.Context, batch []kinetrail.Record) error {
+		before := slices.Clone(batch)
+		slices.Reverse(batch)
+		for i := range before {
+			known, _ := kinesislambda.RecordAt(ctx, i)
+			if known.Position != before[i].Position {
+				t.Errorf("RecordAt(%d) is at %v after the batch was sorted, want %v", i, known.Position, before[i].Position)
+			}
+			inTrace := trace.SpanContextFromContext(kinesislambda.Extract(ctx, i)).TraceID()[0]
+			if want := byte(i + 1); inTrace != want {
+				t.Errorf("Extract(%d) is in trace %d after the batch was sorted, want %d", i, inTrace, want)
+			}
+		}
+		return nil
+	}, f.options())
+	if _, err := function(t.Context(), eventOf(received(1, keyWith(1, "a"), ""), received(2, keyWith(2, "b"), ""))); err != nil {
+		t.Fatal(err)
 	}
 }
 
