@@ -59,6 +59,7 @@ var parts = []part{
 	{"containers", checkContainers},
 	{"kpl", checkKPL},
 	{"codecs", checkCodecs},
+	{"readers", checkReaders},
 }
 
 func partNames() []string {
