@@ -125,6 +125,12 @@ var arrows = map[string]row{
 	},
 
 	// Programs.
+	"monitoring": {imports: []string{"metrics/promsink"}},
+	"monitoring/drill": {
+		imports: []string{".", "lease", "lease/memlease", "producer", "consumer", "localkinesis", "localkinesis/fault",
+			"metrics/promsink"},
+		suppliers: slices.Concat(awsSDK, prometheus),
+	},
 	"cmd/kinetrail": {imports: []string{"internal/cli"}},
 	"internal/demo": {
 		imports: []string{".", "shardmap", "tracecarrier", "metrics", "lease/memlease", "producer", "consumer", "kinesislambda",

@@ -32,7 +32,7 @@ func (d declaration) called(name string) bool {
 func declarations(t *testing.T) []declaration {
 	t.Helper()
 	var all []declaration
-	outside := []string{"internal", "cmd", "bench", "interop", "testdata", "leasetest"}
+	outside := []string{"internal", "cmd", "bench", "interop", "monitoring", "testdata", "leasetest"}
 	err := fs.WalkDir(os.DirFS(root()), ".", func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
