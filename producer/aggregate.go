@@ -15,51 +15,70 @@ const shardContainerKey = "a"
 // builders are Builders at rest.
 var builders = sync.Pool{New: func() any { return new(aggregate.Builder) }}
 
-// make makes a Kinesis record of the first records of l. The bytes of a
-// container are made later, by finish, without the lock that guards s.
-func (s *schedule) make(l *lane) *kinesisRecord {
+// make makes k of the first records of l. The bytes of a container are made
+// later, by finish, without the lock that guards s.
+func (s *schedule) make(k *kinesisRecord, l *lane) {
 	first := l.waiting.pop()
-	k := s.newKinesisRecord()
-	k.lane = l
-	k.attempts = first.earlier
-	k.take(first)
+	*k = kinesisRecord{lane: l, kinesisDetails: noKinesisDetails}
+	if first.form == plain && first.earlier == nil {
+		k.take(nil, first)
+		k.bytes = first.bytes
+		return
+	}
+	k.own().attempts = first.earlier
 	if first.form == plain {
-		k.bytes, k.dataBytes = int(first.bytes), len(first.data)
-		return k
+		k.take(nil, first)
+		k.bytes = first.bytes
+		return
 	}
 	k.box = s.newContainer()
 	k.box.key, k.box.hashKey = first.key, first.explicitHashKey
 	if s.rules.aggregation == ByShard {
 		k.box.key, k.box.hashKey = shardContainerKey, first.hashKeyText()
 	}
-	k.box.builder = builders.Get().(*aggregate.Builder)
-	k.box.builder.Add(s.entry.of(first))
-	for l.groups && s.joins(k, l.waiting.first) {
+	s.pack(k, nil, first)
+	for last := first; l.groups && s.joins(k, l.waiting.first); {
 		u := l.waiting.pop()
-		k.take(u)
-		k.box.builder.Add(s.entry.of(u))
+		s.pack(k, last, u)
+		last = u
 	}
-	k.measure()
-	return k
+	k.bytes = k.box.size()
 }
 
-// take makes u the last of k's user records.
-func (k *kinesisRecord) take(u *userRecord) {
-	u.sub = int32(k.users.count)
-	k.users.append(u)
-	k.buffered += int(u.buffered)
-	if u.details != nothing {
+// take makes u the last of k's user records, behind last.
+func (k *kinesisRecord) take(last, u *userRecord) {
+	if last == nil {
+		k.users = u
+	} else {
+		last.next = u
+	}
+	u.sub = k.count
+	k.count++
+	k.buffered += u.buffered
+	if u.userDetails != noUserDetails {
 		k.awaited = k.awaited || u.waiter != nil
 		k.traced = k.traced || u.trace.Parent != "" || u.span != nil
 	}
 }
+
+// pack takes u and puts it into the container in the making.
+func (s *schedule) pack(k *kinesisRecord, last, u *userRecord) {
+	k.take(last, u)
+	if k.box.builder == nil {
+		k.box.builder = builders.Get().(*aggregate.Builder)
+	}
+	k.box.builder.Add(s.entry.of(u))
+}
+
+// size is that of a container in the making, its outer key included.
+func (c *container) size() int32 { return int32(c.builder.Size() + len(c.key)) }
 
 // joins reports whether u goes into the container of k too.
 func (s *schedule) joins(k *kinesisRecord, u *userRecord) bool {
 	if u == nil || u.form != grouped {
 		return false
 	}
-	first := k.users.first
+	first := k.users
 	if s.rules.aggregation == SameKey && (u.key != first.key || u.explicitHashKey != first.explicitHashKey) {
 		return false
 	}
@@ -101,7 +120,7 @@ func (e *containerEntry) of(u *userRecord) *aggregate.UserRecord {
 // included. It is cheap, where the Builder is exact.
 func containerBound(u *userRecord) int {
 	bound := 64 + len(u.data) + 2*len(u.key)
-	if u.details == nothing {
+	if u.userDetails == noUserDetails {
 		return bound
 	}
 	bound += len(u.explicitHashKey)
@@ -120,12 +139,12 @@ func headerBound(name, value int) int { return 16 + name + value }
 
 // finish makes the bytes of those containers of r that are new.
 func (r *request) finish() {
-	for _, k := range r.records {
-		if k.box != nil && !k.box.made {
-			k.box.data = k.box.builder.AppendUnsealed(k.box.data[:0])
-			k.box.made = true
-			k.box.dropBuilder()
-			r.unsealed = append(r.unsealed, k.box.data)
+	for i := range r.records {
+		if box := r.records[i].box; box != nil && !box.made {
+			box.data = box.builder.AppendUnsealed(box.data[:0])
+			box.made = true
+			box.dropBuilder()
+			r.unsealed = append(r.unsealed, box.data)
 		}
 	}
 	aggregate.Seal(r.unsealed)
@@ -139,30 +158,25 @@ func (c *container) dropBuilder() {
 	}
 }
 
-// remake makes a Kinesis record anew of those of its user records that are left.
+// remake makes k anew of those of its user records that are left.
 func (s *schedule) remake(k *kinesisRecord, left userQueue) {
-	k.users, k.buffered, k.awaited, k.traced = userQueue{}, 0, false, false
+	k.users, k.count, k.buffered, k.awaited, k.traced = nil, 0, 0, false, false
 	if k.box != nil {
 		k.box.dropBuilder()
 		k.box.made = false
-		k.box.builder = builders.Get().(*aggregate.Builder)
 	}
-	for left.first != nil {
+	for last := (*userRecord)(nil); left.first != nil; {
 		u := left.pop()
-		k.take(u)
 		if k.box != nil {
-			k.box.builder.Add(s.entry.of(u))
+			s.pack(k, last, u)
+		} else {
+			k.take(last, u)
 		}
+		last = u
 	}
 	if k.box != nil {
-		k.measure()
+		k.bytes = k.box.size()
 	}
-}
-
-// measure sets the sizes of a container.
-func (k *kinesisRecord) measure() {
-	k.dataBytes = k.box.builder.Size()
-	k.bytes = k.dataBytes + len(k.box.key)
 }
 
 // hashKeyText is the decimal hash key that decides the record's shard.
@@ -176,7 +190,7 @@ func (u *userRecord) hashKeyText() string {
 
 // within reports whether all user records of k belong on a shard of this range.
 func (k *kinesisRecord) within(r shardmap.Range) bool {
-	for u := k.users.first; u != nil; u = u.next {
+	for u := k.users; u != nil; u = u.next {
 		if !r.Contains(u.hash) {
 			return false
 		}

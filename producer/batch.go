@@ -21,6 +21,7 @@ type rules struct {
 	aggregation    Aggregation
 	lanes          bool // records of a lane wait for each other
 	hashes         bool // records go by their hash keys
+	metered        bool // somebody counts
 	linger         time.Duration
 	deadline       time.Duration
 	maxAttempts    int
@@ -48,7 +49,7 @@ type schedule struct {
 	// Where records go; see route.go.
 	inbox      inbox
 	shards     *shardmap.Map // nil while it is not known
-	generation int           // of shards
+	generation uint16        // of shards
 	targets    map[string]*target
 	roads      []road  // to targets
 	anywhere   *target // of records whose shard is not known
@@ -78,13 +79,16 @@ type schedule struct {
 	stopCode    string
 	undelivered []kinetrail.Record // rejected since it stopped
 
-	answers, deliveries recordQueue // records with their results
+	// Records with their results.
+	answers    userQueue     // that somebody waits for
+	deliveries deliveryQueue // the others
+	loose      *request      // those that are in no other request; nil for none
 
 	// At rest, or of use to one at a time.
 	entry        containerEntry
 	users        userPool
 	slab         *userSlab // of records that share no lane
-	freeRecords  *kinesisRecord
+	freeRecords  []*kinesisRecord
 	freeBoxes    *container
 	freeLanes    *lane
 	freeRequests []*request
@@ -98,13 +102,18 @@ func newSchedule(r rules) schedule {
 
 // request is one PutRecords request.
 type request struct {
-	records []*kinesisRecord
+	records []kinesisRecord
 	entries []types.PutRecordsRequestEntry
 
 	unsealed [][]byte // containers in the making
 	bytes    int
-	place    int  // in schedule.underway
-	traced   bool // one of the records has a context
+	place    int       // in schedule.underway
+	traced   bool      // one of the records has a context
+	attempts []Attempt // of those records that were accepted at once
+
+	// While results are delivered.
+	delivered int // records
+	next      *request
 }
 
 // update takes note of a change of l: it stands in line while it is ready, and
@@ -185,7 +194,7 @@ func (s *schedule) lingerUntil(t instant) {
 func (s *schedule) offerOf(l *lane) offer {
 	o := offer{records: len(l.again)}
 	for _, k := range l.again {
-		o.bytes += k.bytes
+		o.bytes += int(k.bytes)
 	}
 	if !l.mayMake() {
 		return o
@@ -291,11 +300,10 @@ func (s *schedule) turn(r *request, l *lane, share offer, now instant) {
 	records := min(len(r.records)+share.records, s.rules.requestRecords)
 	bytes := min(r.bytes+share.bytes, s.rules.requestBytes)
 	for {
-		if k := s.take(l); k != nil {
+		if k := s.take(r, l); k != nil {
 			k.target, k.sentTo = t, s.generation
-			t.limiter.spend(k.bytes)
-			r.records = append(r.records, k)
-			r.bytes += k.bytes
+			t.limiter.spend(int(k.bytes))
+			r.bytes += int(k.bytes)
 			r.traced = r.traced || k.traced
 		}
 		if !l.givesMore() || len(r.records) >= records || len(r.records) > 0 && r.records[0].alone ||
@@ -322,32 +330,51 @@ func (s *schedule) ripe(l *lane, everything bool, now instant) bool {
 	return everything && now >= s.patience(l).add(-s.rules.linger/2)
 }
 
-// take takes the next Kinesis record out of a ready lane. It returns nil when
+// take takes the next Kinesis record of a ready lane into r. It returns nil when
 // the next user record has to wait for others of its key, and was sent to their
 // lane.
-func (s *schedule) take(l *lane) *kinesisRecord {
+func (s *schedule) take(r *request, l *lane) *kinesisRecord {
 	if len(l.again) > 0 {
-		k := l.again[0]
+		k := r.add()
+		*k = *l.again[0]
+		s.free(l.again[0])
 		l.again[0] = nil
 		if l.again = l.again[1:]; len(l.again) == 0 {
 			l.again = nil
 		}
 		return k
 	}
-	if l.shared() && !l.groups && s.rules.lanes && !l.waiting.first.keyless {
+	if l.sorts(s) {
 		if l = s.sortOut(l); l == nil {
 			return nil
 		}
 	}
 	l.unacked++
-	return s.make(l)
+	k := r.add()
+	s.make(k, l)
+	return k
+}
+
+// sorts reports whether the next record of l goes by the lane of its key.
+func (l *lane) sorts(s *schedule) bool {
+	return l.shared() && !l.groups && s.rules.lanes && !l.waiting.first.keyless
+}
+
+// add makes room for one more record.
+func (r *request) add() *kinesisRecord {
+	if n := len(r.records); n < cap(r.records) {
+		r.records = r.records[:n+1]
+	} else {
+		r.records = append(r.records, kinesisRecord{})
+	}
+	return &r.records[len(r.records)-1]
 }
 
 // sortOut brings the next record of a shared lane to the lane of its key. It
 // returns that lane if the record may be sent at once.
 func (s *schedule) sortOut(l *lane) *lane {
+	busy := s.keyIsBusy(l)
 	u := l.waiting.pop()
-	_, busy := s.lanes[u.key]
 	own := s.laneOfKey(u)
 	own.waiting.append(u)
 	if !busy && u.explicitHashKey == "" {
@@ -355,6 +382,15 @@ func (s *schedule) sortOut(l *lane) *lane {
 	}
 	s.update(own)
 	return nil
+}
+
+// keyIsBusy reports whether the next record of a shared lane has to wait for
+// others of its key.
+func (s *schedule) keyIsBusy(l *lane) bool {
+	if !l.sorts(s) {
+		return false
+	}
+	return s.lanes[l.waiting.first.key] != nil
 }
 
 // dequeue takes the lane out of the head of its line, unless it is a shared one
@@ -371,7 +407,7 @@ func (s *schedule) dequeue(l *lane) {
 // nextBytes is how large the next Kinesis record of a ready lane is at most.
 func (s *schedule) nextBytes(l *lane) int {
 	if len(l.again) > 0 {
-		return l.again[0].bytes
+		return int(l.again[0].bytes)
 	}
 	u := l.waiting.first
 	switch {
@@ -505,9 +541,10 @@ func (s *schedule) newRequest() *request {
 }
 
 func (s *schedule) freeRequest(r *request) {
+	for i := range r.records {
+		s.finish(&r.records[i])
+	}
 	clear(r.records)
-	clear(r.entries)
-	clear(r.unsealed)
 	*r = request{records: r.records[:0], entries: r.entries[:0], unsealed: r.unsealed[:0]}
 	s.freeRequests = append(s.freeRequests, r)
 }

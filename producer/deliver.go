@@ -53,72 +53,98 @@ func (p *Producer) deliver() {
 			p.delivery.Wait()
 		}
 		batch := p.schedule.deliveries
-		p.schedule.deliveries = recordQueue{}
+		p.schedule.deliveries = deliveryQueue{}
 		p.mu.Unlock()
 		if batch.first == nil {
 			return
 		}
 		for batch.first != nil {
-			p.deliverChunk(&batch)
+			r := batch.pop()
+			for r.delivered < len(r.records) {
+				p.deliverChunk(r)
+			}
+			p.mu.Lock()
+			p.schedule.freeRequest(r)
+			p.mu.Unlock()
 		}
 	}
 }
 
-func (p *Producer) deliverChunk(batch *recordQueue) {
-	var users userQueue
-	var records recordQueue
-	for batch.first != nil && users.count < deliveryChunk {
-		k := batch.first
-		for k.users.first != nil && users.count < deliveryChunk {
-			u := k.users.pop()
-			r := k.result(u)
-			u.endSpan(&r)
-			u.done(r)
-			users.append(u)
+// deliverChunk delivers the results of some records of r and gives back their
+// room.
+func (p *Producer) deliverChunk(r *request) {
+	var done userQueue
+	for r.delivered < len(r.records) && done.count < deliveryChunk {
+		k := &r.records[r.delivered]
+		for k.users != nil && done.count < deliveryChunk {
+			u := k.users
+			k.users = u.next
+			result := r.result(k, u)
+			u.endSpan(&result)
+			u.done(result)
+			done.append(u)
 		}
-		if k.users.first == nil {
-			records.append(batch.pop())
+		if k.users == nil {
+			r.delivered++
 		}
 	}
 	p.mu.Lock()
-	p.release(&users)
-	p.schedule.freeAll(&users, &records)
+	p.release(&done)
+	p.schedule.rest(&done)
 	p.mu.Unlock()
 }
 
 // unlockAndAnswer unlocks p.mu and tells those who wait in Put what became of
 // their records. Callbacks are left to deliver.
 func (p *Producer) unlockAndAnswer() {
-	p.meter.update(&p.schedule)
-	answers := p.schedule.answers
-	p.schedule.answers = recordQueue{}
-	if p.schedule.deliveries.first != nil {
+	s := &p.schedule
+	p.meter.update(s)
+	if s.loose != nil {
+		loose := s.loose
+		s.loose = nil
+		s.deliver(loose)
+	}
+	if s.deliveries.first != nil {
 		p.delivery.Signal()
 	}
-	for k := answers.first; k != nil; k = k.next {
-		p.release(&k.users)
+	answers := s.answers
+	s.answers = userQueue{}
+	if answers.first == nil {
+		p.mu.Unlock()
+		return
 	}
+	p.release(&answers)
 	p.mu.Unlock()
-	if answers.first != nil {
-		p.answer(answers)
-	}
-}
-
-// answer answers those who wait in Put.
-func (p *Producer) answer(answers recordQueue) {
-	for k := answers.first; k != nil; k = k.next {
-		for u := k.users.first; u != nil; u = u.next {
-			r := k.result(u)
-			u.endSpan(&r)
-			u.waiter <- r // of 1, and empty
-		}
+	for u := answers.first; u != nil; u = u.next {
+		result := u.userDetails.result
+		u.endSpan(&result)
+		u.waiter <- result // of 1, and empty
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for k := answers.first; k != nil; k = k.next {
-		p.schedule.freeAll(&k.users, nil)
+	s.rest(&answers)
+	p.mu.Unlock()
+}
+
+// deliveryQueue is a line of requests whose results are to be delivered.
+type deliveryQueue struct{ first, last *request }
+
+func (q *deliveryQueue) append(r *request) {
+	if q.last == nil {
+		q.first = r
+	} else {
+		q.last.next = r
 	}
-	p.schedule.freeAll(nil, &answers)
+	q.last = r
+}
+
+func (q *deliveryQueue) pop() *request {
+	r := q.first
+	q.first = r.next
+	if q.first == nil {
+		q.last = nil
+	}
+	r.next = nil
+	return r
 }
 
 // release gives back the room of records that are done.

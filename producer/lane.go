@@ -32,11 +32,11 @@ type userRecord struct {
 	epoch  *epoch
 	done   func(Result) // takes the result, unless a Put waits for it
 
-	*details // nothing in particular, unless the record owns one
+	*userDetails // none, unless the record owns some
 }
 
-// details are what few records have.
-type details struct {
+// userDetails are what few user records have.
+type userDetails struct {
 	explicitHashKey string
 	headers         []kinetrail.Header
 	trace           kinetrail.TraceContext // the context carried, by key or header
@@ -46,17 +46,18 @@ type details struct {
 	span            trace.Span             // nil when none was started
 	earlier         []Attempt              // in containers that were taken apart again
 	waiter          chan Result            // of the Put that waits for the result
+	result          Result                 // for the waiter
 }
 
-// nothing are the details of records that own none. They are never changed.
-var nothing = new(details)
+// noUserDetails are those of records that own none. They are never changed.
+var noUserDetails = new(userDetails)
 
 // own returns the record's own details.
-func (u *userRecord) own() *details {
-	if u.details == nothing {
-		u.details = new(details)
+func (u *userRecord) own() *userDetails {
+	if u.userDetails == noUserDetails {
+		u.userDetails = new(userDetails)
 	}
-	return u.details
+	return u.userDetails
 }
 
 // form is what a user record becomes in the stream.
@@ -87,7 +88,7 @@ func (u *userRecord) given() kinetrail.Record {
 // stored are the keys of the record when it goes alone.
 func (u *userRecord) stored() (key, hashKey *string) {
 	switch {
-	case u.details == nothing:
+	case u.userDetails == noUserDetails:
 		return &u.key, nil
 	case u.storedKey == "":
 		return &u.key, optional(&u.explicitHashKey)
@@ -149,32 +150,44 @@ func (q *userQueue) pop() *userRecord {
 }
 
 // kinesisRecord is one entry of a PutRecords request, from the moment its user
-// records are chosen until their results are delivered.
+// records are chosen until their results are delivered. It lies in its request;
+// one that has to be sent again goes to memory of its own until then.
 type kinesisRecord struct {
-	users    userQueue
-	box      *container // nil for a plain record
-	awaited  bool       // somebody waits in Put for one of them
-	traced   bool       // one of them has a context
-	buffered int        // what they take of the buffer
-
-	// Known before a container is made.
-	dataBytes int
-	bytes     int // of data and key
-
-	lane    *lane
-	target  *target // where it was sent, as far as is known
-	sentTo  int     // generation of the shard map it was made for
-	alone   bool    // to be sent in a request of its own
-	retryAt instant
-	blocks  []*lane // lanes that wait for this record's outcome
-
-	// What became of it; a record that waits for its verdict has the first two.
-	shardID  string
+	users    *userRecord // the first of them, and nil when k is elsewhere or done with
+	lane     *lane
+	target   *target // where it was sent, as far as is known
+	shardID  string  // where the service says it is
 	sequence string
-	attempts []Attempt
-	err      error // nil, or a *RejectedError
+	count    int32  // of users
+	bytes    int32  // of data and key, known before a container is made
+	buffered int32  // what users take of the buffer
+	sentTo   uint16 // generation of the shard map it was made for
+	awaited  bool   // somebody waits in Put for one of users
+	traced   bool   // one of users has a context
 
-	next *kinesisRecord // in a recordQueue or the list of free ones
+	*kinesisDetails // none, unless the record owns some
+}
+
+// kinesisDetails are what a Kinesis record has that is a container, or was not
+// accepted at once.
+type kinesisDetails struct {
+	box      *container // nil for a plain record
+	attempts []Attempt  // so far, without those of the request it is in
+	err      error      // nil, or a *RejectedError
+	alone    bool       // to be sent in a request of its own
+	retryAt  instant
+	blocks   []*lane // lanes that wait for this record's outcome
+}
+
+// noKinesisDetails are those of records that own none. They are never changed.
+var noKinesisDetails = new(kinesisDetails)
+
+// own returns the record's own details.
+func (k *kinesisRecord) own() *kinesisDetails {
+	if k.kinesisDetails == noKinesisDetails {
+		k.kinesisDetails = new(kinesisDetails)
+	}
+	return k.kinesisDetails
 }
 
 // container is what a Kinesis record has that is a container.
@@ -187,35 +200,16 @@ type container struct {
 	next *container // in the list of free ones
 }
 
-// result is what became of a user record of k.
-func (k *kinesisRecord) result(u *userRecord) Result {
-	if k.err != nil {
-		return Result{ShardID: k.shardID, Attempts: k.attempts, Err: k.err}
+// result is what became of a user record of k, which is one of r.
+func (r *request) result(k *kinesisRecord, u *userRecord) Result {
+	result := Result{ShardID: k.shardID, Attempts: k.attempts, Err: k.err}
+	if result.Attempts == nil {
+		result.Attempts = r.attempts
 	}
-	return Result{ShardID: k.shardID, Position: kinetrail.At(k.sequence, int(u.sub)), Attempts: k.attempts}
-}
-
-// recordQueue is a line of Kinesis records that are done.
-type recordQueue struct{ first, last *kinesisRecord }
-
-func (q *recordQueue) append(k *kinesisRecord) {
-	k.next = nil
-	if q.last == nil {
-		q.first = k
-	} else {
-		q.last.next = k
+	if k.err == nil {
+		result.Position = kinetrail.At(k.sequence, int(u.sub))
 	}
-	q.last = k
-}
-
-func (q *recordQueue) pop() *kinesisRecord {
-	k := q.first
-	q.first = k.next
-	if q.first == nil {
-		q.last = nil
-	}
-	k.next = nil
-	return k
+	return result
 }
 
 // lane keeps user records in order. An exclusive lane has at most one Kinesis

@@ -72,6 +72,13 @@ func (p *userPool) put(u *userRecord) {
 	}
 }
 
+// rest takes back all records of a queue.
+func (s *schedule) rest(done *userQueue) {
+	for done.first != nil {
+		s.users.put(done.pop())
+	}
+}
+
 // enlist brings a slab to the list it belongs to.
 func (p *userPool) enlist(s *userSlab) {
 	list := &p.partial

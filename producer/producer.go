@@ -49,7 +49,7 @@ type Producer struct {
 	sink           *metrics.Isolated
 	logger         *slog.Logger
 	noCarrier      sync.Once
-	waiters        sync.Pool // of *details with a channel; a Producer's own, as channels are in tests with synctest
+	waiters        sync.Pool // of *userDetails with a channel; a Producer's own, as channels are in tests with synctest
 	listsShards    bool      // records have hash keys, and the shards they belong to are known
 	maxRecordBytes atomic.Int64
 
@@ -131,7 +131,7 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 		buffer:  buffer{maxBytes: options.MaxBufferedBytes, maxRecords: options.MaxBufferedRecords},
 		epoch:   &epoch{done: make(chan struct{})},
 	}
-	p.waiters.New = func() any { return &details{waiter: make(chan Result, 1)} }
+	p.waiters.New = func() any { return &userDetails{waiter: make(chan Result, 1)} }
 	p.callOptions = append(p.callOptions, withoutRetries)
 	if options.FastProtocol {
 		p.callOptions = append(p.callOptions, kinesisprotocol.Install)
@@ -166,6 +166,7 @@ func (o *Options) rules() rules {
 	return rules{
 		aggregation:    o.Aggregation,
 		lanes:          o.Order == PerKey && !o.noLanes,
+		metered:        metrics.Enabled(o.Metrics),
 		hashes:         o.Aggregation == ByShard || o.ShardShare > 0,
 		linger:         o.Linger,
 		deadline:       o.Deadline,

@@ -24,14 +24,14 @@ import (
 // Put may be called by many goroutines at once. Those that need an order among
 // their records of one key call it one after the other, or use PutAsync.
 func (p *Producer) Put(ctx context.Context, record kinetrail.Record) (Result, error) {
-	waiting := p.waiters.Get().(*details)
-	u := userRecord{details: waiting}
+	waiting := p.waiters.Get().(*userDetails)
+	u := userRecord{userDetails: waiting}
 	if err := p.put(ctx, &u, &record, true); err != nil {
 		return Result{}, err
 	}
 	select {
 	case result := <-waiting.waiter:
-		*waiting = details{waiter: waiting.waiter}
+		*waiting = userDetails{waiter: waiting.waiter}
 		p.waiters.Put(waiting)
 		return result, result.Err
 	case <-ctx.Done():
@@ -68,7 +68,7 @@ func (p *Producer) putAsync(ctx context.Context, record *kinetrail.Record, done 
 	if done == nil {
 		return fmt.Errorf("%w: there is no callback to take its result", ErrInvalidRecord)
 	}
-	u := userRecord{done: done, details: nothing}
+	u := userRecord{done: done, userDetails: noUserDetails}
 	return p.put(ctx, &u, record, wait)
 }
 

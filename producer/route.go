@@ -262,7 +262,7 @@ func (s *schedule) targetOfLane(l *lane) *target {
 	case l.shared():
 		return l.home
 	case len(l.again) > 0:
-		return s.targetOf(l.again[0].users.first.hash)
+		return s.targetOf(l.again[0].users.hash)
 	}
 	return s.targetOf(l.waiting.first.hash)
 }
@@ -354,12 +354,12 @@ func (s *schedule) collect() []*userRecord {
 	clear(arrived)
 	drain := func(l *lane) {
 		for _, k := range l.again {
-			for k.users.first != nil {
-				u := k.users.pop()
+			for u := k.users; u != nil; u = u.next {
 				u.own().earlier = slices.Clip(k.attempts)
 				waiting = append(waiting, u)
 			}
 			l.unacked--
+			s.finish(k)
 			s.free(k)
 		}
 		l.again = nil
@@ -390,17 +390,18 @@ func (s *schedule) collect() []*userRecord {
 // records belong to now: what follows them has to wait for its outcome.
 func (s *schedule) blockLanes() {
 	block := func(k *kinesisRecord) {
-		k.blocks = k.blocks[:0]
-		for u := k.users.first; u != nil; u = u.next {
-			if l := s.laneOf(u); !slices.Contains(k.blocks, l) {
-				k.blocks = append(k.blocks, l)
+		own := k.own()
+		own.blocks = own.blocks[:0]
+		for u := k.users; u != nil; u = u.next {
+			if l := s.laneOf(u); !slices.Contains(own.blocks, l) {
+				own.blocks = append(own.blocks, l)
 				l.blockedBy++
 			}
 		}
 	}
 	for _, r := range s.underway {
-		for _, k := range r.records {
-			block(k)
+		for i := range r.records {
+			block(&r.records[i])
 		}
 	}
 	for _, k := range s.delayed {
@@ -413,20 +414,23 @@ func (s *schedule) blockLanes() {
 
 // unblock lets the lanes go on that waited for k.
 func (s *schedule) unblock(k *kinesisRecord) {
+	if len(k.blocks) == 0 {
+		return
+	}
 	for _, l := range k.blocks {
 		l.blockedBy--
 		s.update(l)
 		s.retire(l)
 	}
-	k.blocks = k.blocks[:0]
+	k.own().blocks = nil
 }
 
 // reroute takes a failed container apart that was made for an older shard map:
 // each of its records goes first in the lane it belongs to now.
 func (s *schedule) reroute(k *kinesisRecord) {
 	lanes := map[*lane]*userQueue{}
-	for k.users.first != nil {
-		u := k.users.pop()
+	for u, next := k.users, k.users; u != nil; u = next {
+		next = u.next
 		u.own().earlier = slices.Clip(k.attempts)
 		l := s.laneOf(u)
 		if lanes[l] == nil {
@@ -444,6 +448,7 @@ func (s *schedule) reroute(k *kinesisRecord) {
 			s.lingerUntil(k.retryAt)
 		}
 	}
+	s.finish(k)
 	s.free(k)
 }
 
@@ -475,23 +480,30 @@ func (s *schedule) newLane() *lane {
 	return l
 }
 
-func (s *schedule) newKinesisRecord() *kinesisRecord {
-	k := s.freeRecords
-	if k == nil {
-		return new(kinesisRecord)
-	}
-	s.freeRecords = k.next
-	k.next = nil
-	return k
+// free keeps the memory of a Kinesis record that is in no request for another.
+func (s *schedule) free(k *kinesisRecord) {
+	*k = kinesisRecord{}
+	s.freeRecords = append(s.freeRecords, k)
 }
 
-// free keeps k for another record.
-func (s *schedule) free(k *kinesisRecord) {
+// apart brings a record that has to be sent again to memory of its own.
+func (s *schedule) apart(k *kinesisRecord) *kinesisRecord {
+	own := new(kinesisRecord)
+	if last := len(s.freeRecords) - 1; last >= 0 {
+		own, s.freeRecords = s.freeRecords[last], s.freeRecords[:last]
+	}
+	*own = *k
+	*k = kinesisRecord{kinesisDetails: noKinesisDetails}
+	return own
+}
+
+// finish lets go of what belongs to k.
+func (s *schedule) finish(k *kinesisRecord) {
 	if k.box != nil {
 		s.freeContainer(k.box)
+		k.box = nil
 	}
-	*k = kinesisRecord{next: s.freeRecords, blocks: k.blocks[:0]}
-	s.freeRecords = k
+	k.users = nil
 }
 
 func (s *schedule) newContainer() *container {
@@ -514,15 +526,4 @@ func (s *schedule) freeContainer(c *container) {
 	}
 	*c = container{data: data, next: s.freeBoxes}
 	s.freeBoxes = c
-}
-
-// freeAll keeps the memory of records that are done for others, and lets go of
-// what the caller gave.
-func (s *schedule) freeAll(users *userQueue, records *recordQueue) {
-	for users != nil && users.first != nil {
-		s.users.put(users.pop())
-	}
-	for records != nil && records.first != nil {
-		s.free(records.pop())
-	}
 }

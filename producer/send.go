@@ -52,9 +52,8 @@ func (p *Producer) send(r *request) {
 	a := p.call(r)
 
 	p.mu.Lock()
-	p.schedule.settle(r, a, p.now())
 	p.meter.request(r, a)
-	p.schedule.freeRequest(r)
+	p.schedule.settle(r, a, p.now())
 	p.unlockAndAnswer()
 	p.wake()
 }
@@ -63,8 +62,8 @@ func (p *Producer) send(r *request) {
 // would send a record again that is already behind another one of its lane.
 func (p *Producer) call(r *request) answer {
 	r.finish()
-	for _, k := range r.records {
-		r.entries = append(r.entries, k.entry())
+	for i := range r.records {
+		r.entries = append(r.entries, r.records[i].entry())
 	}
 	ctx := p.ctx
 	if p.options.RequestTimeout > 0 {
@@ -93,9 +92,17 @@ func (k *kinesisRecord) entry() types.PutRecordsRequestEntry {
 	if k.box != nil {
 		return types.PutRecordsRequestEntry{Data: k.box.data, PartitionKey: &k.box.key, ExplicitHashKey: optional(&k.box.hashKey)}
 	}
-	u := k.users.first
+	u := k.users
 	key, hashKey := u.stored()
 	return types.PutRecordsRequestEntry{Data: u.data, PartitionKey: key, ExplicitHashKey: hashKey}
+}
+
+// dataBytes is the length of k's data, once it is made.
+func (k *kinesisRecord) dataBytes() int {
+	if k.box != nil {
+		return len(k.box.data)
+	}
+	return len(k.users.data)
 }
 
 func withoutRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
@@ -103,31 +110,43 @@ func withoutRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
 // settle decides what becomes of every record of a request that was answered.
 func (s *schedule) settle(r *request, a answer, now instant) {
 	s.clear(r)
+	clear(r.entries)
+	clear(r.unsealed)
 	s.chance = rand.Float64()
 	if a.err != nil {
 		s.settleFailure(r, a, now)
-		return
-	}
-	s.failures = 0
-	accepted := []Attempt{{Duration: a.took}} // shared by all that made it at once
-	for i, k := range r.records {
-		e := &a.entries[i]
-		switch {
-		case aws.ToString(e.ErrorCode) != "":
-			code := strings.Clone(bareCode(*e.ErrorCode))
-			s.attempted(k, code, a.took)
-			s.failed(k, code, verdictOn(code), &serviceError{code, strings.Clone(aws.ToString(e.ErrorMessage))}, now)
-		case aws.ToString(e.SequenceNumber) == "":
-			s.attempted(k, CodeUnknown, a.took)
-			s.failed(k, CodeUnknown, retry, errUncounted, now)
-		default:
-			if len(k.attempts) == 0 {
-				k.attempts = accepted
-			} else {
-				s.attempted(k, "", a.took)
-			}
-			s.accepted(k, aws.ToString(e.ShardId), *e.SequenceNumber, now)
+	} else {
+		s.failures = 0
+		r.attempts = []Attempt{{Duration: a.took}}
+		for i := range r.records {
+			s.settleRecord(r, &r.records[i], &a.entries[i], now)
 		}
+	}
+	s.deliver(r)
+}
+
+// deliver leaves the results of r's records to the callbacks, if there are any.
+func (s *schedule) deliver(r *request) {
+	if slices.ContainsFunc(r.records, func(k kinesisRecord) bool { return k.users != nil }) {
+		s.deliveries.append(r)
+	} else {
+		s.freeRequest(r)
+	}
+}
+
+func (s *schedule) settleRecord(r *request, k *kinesisRecord, e *types.PutRecordsResultEntry, now instant) {
+	switch {
+	case aws.ToString(e.ErrorCode) != "":
+		code := strings.Clone(bareCode(*e.ErrorCode))
+		s.failed(k, Attempt{r.attempts[0].Duration, code}, verdictOn(code), &serviceError{code, strings.Clone(aws.ToString(e.ErrorMessage))}, now)
+	case aws.ToString(e.SequenceNumber) == "":
+		s.failed(k, Attempt{r.attempts[0].Duration, CodeUnknown}, retry, errUncounted, now)
+	default:
+		k.shardID, k.sequence = aws.ToString(e.ShardId), *e.SequenceNumber
+		if len(k.attempts) > 0 {
+			k.own().attempts = append(k.attempts, r.attempts[0])
+		}
+		s.accepted(r, k, now)
 	}
 }
 
@@ -147,10 +166,12 @@ func (s *schedule) settleFailure(r *request, a answer, now instant) {
 	if suspects {
 		verdict = retry // each alone: the others must not pay for one of them
 	}
-	for _, k := range r.records {
-		k.alone = k.alone || suspects
-		s.attempted(k, code, a.took)
-		s.failed(k, code, verdict, a.err, now)
+	for i := range r.records {
+		k := &r.records[i]
+		if suspects {
+			k.own().alone = true
+		}
+		s.failed(k, Attempt{a.took, code}, verdict, a.err, now)
 	}
 }
 
@@ -175,42 +196,46 @@ func (s *schedule) clear(r *request) {
 // accepted takes note that the service put k on a shard. A container is judged
 // as a whole: when that is not the shard it was made for, all its keys must
 // belong there, because the KCL drops a container with a foreign key.
-func (s *schedule) accepted(k *kinesisRecord, shardID, sequence string, now instant) {
-	s.count.accepted(k.dataBytes)
-	if shardID == k.target.id {
-		shardID = k.target.id // a text of its own, not one of the answer
+func (s *schedule) accepted(r *request, k *kinesisRecord, now instant) {
+	if s.rules.metered {
+		s.count.accepted(k.dataBytes())
 	}
-	k.shardID, k.sequence = shardID, sequence
-	if k.target.id == "" && s.shards != nil {
-		s.stale = true // a key that no listed shard owns
-	}
-	if k.target.id == "" || k.target.id == shardID {
-		s.succeed(k)
+	if k.shardID == k.target.id {
+		k.shardID = k.target.id // a text of its own, not one in the answer
+		s.succeed(r, k)
 		return
 	}
-	if k.sentTo == s.generation {
+	if k.target.id == "" && s.shards != nil || k.target.id != "" && k.sentTo == s.generation {
 		s.stale = true
 	}
-	if k.lane.shared() && k.users.count > 1 {
-		s.judge(k, now)
+	if k.target.id == "" || !k.lane.shared() || k.count == 1 {
+		s.succeed(r, k)
 		return
 	}
-	s.succeed(k)
+	if len(k.attempts) == 0 {
+		k.own().attempts = r.attempts
+	}
+	s.judge(s.apart(k), now)
 }
 
-// judge decides on a container that landed on an unexpected shard, or leaves it
-// until there is a shard map that knows that shard.
+// judge decides on a container that landed on an unexpected shard and is in no
+// request any more: whether it may stay there, or has to be sent again. Until
+// there is a shard map that knows that shard it waits.
 func (s *schedule) judge(k *kinesisRecord, now instant) {
 	shard, known := s.shards.Shard(k.shardID)
 	switch {
 	case known && k.within(shard.Range):
-		s.succeed(k)
-	case known && s.targetOf(k.users.first.hash).id == k.shardID,
-		s.rules.deadline > 0 && now >= k.users.first.putAt.add(s.rules.deadline):
+		loose := s.looseRequest().add()
+		*loose = *k
+		s.free(k)
+		s.succeed(s.loose, loose)
+	case known && s.targetOf(k.users.hash).id == k.shardID,
+		s.rules.deadline > 0 && now >= k.users.putAt.add(s.rules.deadline):
 		s.count.wrongShard++
 		last := len(k.attempts) - 1
-		k.attempts = append(slices.Clip(k.attempts[:last]), Attempt{Duration: k.attempts[last].Duration, Code: CodeWrongShard})
-		s.failed(k, CodeWrongShard, retry, fmt.Errorf("the container was put on %s, which does not own all its keys", k.shardID), now)
+		took := k.attempts[last].Duration
+		k.own().attempts = slices.Clip(k.attempts[:last])
+		s.failed(k, Attempt{took, CodeWrongShard}, retry, fmt.Errorf("the container was put on %s, which does not own all its keys", k.shardID), now)
 	default:
 		s.misplaced = append(s.misplaced, k)
 		s.stale = true
@@ -218,61 +243,58 @@ func (s *schedule) judge(k *kinesisRecord, now instant) {
 }
 
 // succeed ends the way of a record that is where it belongs.
-func (s *schedule) succeed(k *kinesisRecord) {
-	s.count.delivered(k.users.count, k.box != nil)
+func (s *schedule) succeed(r *request, k *kinesisRecord) {
+	s.count.delivered(int(k.count), k.box != nil)
 	s.leave(k)
-	s.done(k)
-}
-
-// attempted takes note of a time k was sent, and of the code it failed with.
-func (s *schedule) attempted(k *kinesisRecord, code string, took time.Duration) {
-	k.attempts = append(k.attempts, Attempt{Duration: took, Code: code})
+	s.done(r, k)
 }
 
 // failed decides what becomes of a record that was not accepted: it is sent
 // again after a delay, but for those of its user records whose deadline comes
 // before that.
-func (s *schedule) failed(k *kinesisRecord, code string, verdict verdict, err error, now instant) {
-	if code != CodeClosed { // stopping ourselves is no error
-		s.count.failed(code)
+func (s *schedule) failed(k *kinesisRecord, last Attempt, verdict verdict, err error, now instant) {
+	if last.Code != CodeClosed { // stopping ourselves is no error
+		s.count.failed(last.Code)
 	}
-	if throttles(code) {
-		s.targetOf(k.users.first.hash).limiter.throttled(now)
+	if throttles(last.Code) {
+		s.targetOf(k.users.hash).limiter.throttled(now)
 	}
-	attempts := len(k.attempts)
+	own := k.own()
+	own.attempts = append(own.attempts, last)
+	attempts := len(own.attempts)
 	if s.stopped != nil || verdict == reject || attempts == s.rules.maxAttempts {
-		s.reject(k.users, s.rejection(k, code, err), k.attempts)
+		s.reject(k.users, s.rejection(k, last.Code, err), k.attempts)
 		s.leave(k)
-		s.free(k)
+		s.finish(k)
 		return
 	}
-	k.retryAt = now.add(delayAfter(attempts, s.chance))
-	if s.rules.deadline > 0 && !s.dropExpired(k, code, err, k.retryAt) {
+	own.retryAt = now.add(delayAfter(attempts, s.chance))
+	if s.rules.deadline > 0 && !s.dropExpired(k, last.Code, err) {
 		return
 	}
 	s.count.retries++
-	s.delay(k)
+	s.delay(s.apart(k))
 }
 
-// dropExpired rejects the user records of k whose deadline comes before at. It
-// reports whether any are left; if not, k is done.
-func (s *schedule) dropExpired(k *kinesisRecord, code string, err error, at instant) bool {
+// dropExpired rejects the user records of k whose deadline comes before it would
+// be sent again. It reports whether any are left; if not, k is done.
+func (s *schedule) dropExpired(k *kinesisRecord, code string, err error) bool {
 	var expired, left userQueue
-	for k.users.first != nil {
-		if u := k.users.pop(); at > u.putAt.add(s.rules.deadline) {
+	for u, next := k.users, k.users; u != nil; u = next {
+		next = u.next
+		if k.retryAt > u.putAt.add(s.rules.deadline) {
 			expired.append(u)
 		} else {
 			left.append(u)
 		}
 	}
 	if expired.count == 0 {
-		k.users = left
 		return true
 	}
-	s.reject(expired, s.rejection(k, code, err), k.attempts)
+	s.reject(expired.first, s.rejection(k, code, err), k.attempts)
 	if left.count == 0 {
 		s.leave(k)
-		s.free(k)
+		s.finish(k)
 		return false
 	}
 	s.remake(k, left)
@@ -287,45 +309,53 @@ func (s *schedule) rejection(k *kinesisRecord, code string, err error) *Rejected
 	return &RejectedError{ShardID: shardID, Code: code, Attempts: len(k.attempts), Err: err}
 }
 
-// reject gives user records up.
-func (s *schedule) reject(users userQueue, err *RejectedError, attempts []Attempt) {
-	k := s.newKinesisRecord()
-	k.shardID, k.err, k.attempts = err.ShardID, err, attempts
-	for users.first != nil {
-		u := users.pop()
+// reject gives up user records, users and those behind it.
+func (s *schedule) reject(users *userRecord, err *RejectedError, attempts []Attempt) {
+	k := s.looseRequest().add()
+	*k = kinesisRecord{shardID: err.ShardID, kinesisDetails: &kinesisDetails{err: err, attempts: attempts}}
+	var last *userRecord
+	for u, next := users, users; u != nil; u = next {
+		next = u.next
 		if s.stopped != nil {
 			s.undelivered = append(s.undelivered, u.given())
 		}
 		s.count.userFailed(err.Code)
-		k.take(u)
+		u.next = nil
+		k.take(last, u)
+		last = u
 	}
-	s.done(k)
+	s.done(s.loose, k)
 }
 
-// done takes the user records of k, whose outcome is known, out of the schedule:
-// to those who wait in Put for them, and to the callbacks of the others.
-func (s *schedule) done(k *kinesisRecord) {
-	s.waiting -= k.users.count
-	s.waitingBytes -= k.buffered
+// looseRequest is a request that was never made, of records with their results.
+func (s *schedule) looseRequest() *request {
+	if s.loose == nil {
+		s.loose = s.newRequest()
+	}
+	return s.loose
+}
+
+// done takes the user records of k, one of r, out of the schedule: their outcome
+// is known. Those that somebody waits for in Put become answers, the others are
+// delivered with r.
+func (s *schedule) done(r *request, k *kinesisRecord) {
+	s.waiting -= int(k.count)
+	s.waitingBytes -= int(k.buffered)
 	if !k.awaited {
-		s.deliveries.append(k)
 		return
 	}
-	awaited := s.newKinesisRecord()
-	awaited.shardID, awaited.sequence, awaited.attempts, awaited.err = k.shardID, k.sequence, k.attempts, k.err
 	var others userQueue
-	for k.users.first != nil {
-		if u := k.users.pop(); u.waiter != nil {
-			awaited.users.append(u)
+	for u, next := k.users, k.users; u != nil; u = next {
+		next = u.next
+		if u.waiter != nil {
+			u.userDetails.result = r.result(k, u)
+			s.answers.append(u)
 		} else {
 			others.append(u)
 		}
 	}
-	s.answers.append(awaited)
-	if k.users = others; others.count > 0 {
-		s.deliveries.append(k)
-	} else {
-		s.free(k)
+	if k.users = others.first; k.users == nil {
+		s.finish(k)
 	}
 }
 
@@ -337,7 +367,11 @@ func (s *schedule) sweep(now instant) {
 	sweep := func(l *lane) {
 		if !l.exclusive || l.unacked == 0 && l.blockedBy == 0 {
 			for l.waiting.first != nil && s.expired(l.waiting.first, now) {
-				s.giveUpWaiting(l.waiting.pop(), CodeExpired, ErrExpired)
+				if s.keyIsBusy(l) {
+					s.sortOut(l)
+				} else {
+					s.giveUpWaiting(l.waiting.pop(), CodeExpired, ErrExpired)
+				}
 			}
 			s.update(l)
 		}
@@ -361,9 +395,7 @@ func (s *schedule) expired(u *userRecord, now instant) bool {
 
 // giveUpWaiting rejects a record that is in no Kinesis record.
 func (s *schedule) giveUpWaiting(u *userRecord, code string, err error) {
-	var alone userQueue
-	alone.append(u)
-	s.reject(alone, &RejectedError{Code: code, Attempts: len(u.earlier), Err: err}, u.earlier)
+	s.reject(u, &RejectedError{Code: code, Attempts: len(u.earlier), Err: err}, u.earlier)
 }
 
 // stop ends all sending: nothing new is sent and nothing is retried. What is not
@@ -389,10 +421,11 @@ func (s *schedule) giveUp() {
 	var all []left
 	take := func(k *kinesisRecord) {
 		rejected := s.rejection(k, s.stopCode, s.stopped)
-		for k.users.first != nil {
-			all = append(all, left{k.users.pop(), k.attempts, rejected})
+		for u := k.users; u != nil; u = u.next {
+			all = append(all, left{u, k.attempts, rejected})
 		}
 		s.leave(k)
+		s.finish(k)
 		s.free(k)
 	}
 	empty := func(l *lane) {
@@ -424,8 +457,7 @@ func (s *schedule) giveUp() {
 	}
 	slices.SortFunc(all, func(a, b left) int { return cmp.Compare(a.user.number, b.user.number) })
 	for _, l := range all {
-		var alone userQueue
-		alone.append(l.user)
-		s.reject(alone, l.rejected, l.attempts)
+		l.user.next = nil
+		s.reject(l.user, l.rejected, l.attempts)
 	}
 }

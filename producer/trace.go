@@ -63,8 +63,8 @@ func (t *tracer) startPutRecords(ctx context.Context, r *request) (context.Conte
 		return ctx, func(error) {}
 	}
 	links := t.spans.NewLinks()
-	for _, k := range r.records {
-		for u := k.users.first; u != nil; u = u.next {
+	for i := range r.records {
+		for u := r.records[i].users; u != nil; u = u.next {
 			if u.span != nil {
 				links.Add(u.span.SpanContext())
 			} else if u.trace.Parent != "" {
