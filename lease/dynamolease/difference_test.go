@@ -265,10 +265,10 @@ func (p program) run() {
 			op, change = "release", lease.Releasing(seen)
 			got, err = store.Release(p.Context(), seen)
 		case 5:
-			p.kclTake(store.table, row, "java-1")
+			p.kcl(store.table, row, ", leaseOwner = :owner", values{":owner": text("java-1")}) // takeLease
 			continue
 		case 6:
-			p.kclEvict(store.table, row)
+			p.kcl(store.table, row, " REMOVE leaseOwner", nil) // evictLease
 			continue
 		}
 		want, wantErr := change(row, true)
@@ -291,23 +291,9 @@ func (p program) foreign(table, key string) bool {
 	return r.text("leaseOwner") != r.text("kinetrailOwner")
 }
 
-// kclTake is what takeLease of KCL 2.x sends.
-func (p program) kclTake(table string, row lease.Lease, owner string) {
-	p.kcl(table, row, "SET leaseCounter = :next, leaseOwner = :owner", values{":owner": text(owner)})
-}
-
-// kclEvict is what evictLease of KCL 2.x sends.
-func (p program) kclEvict(table string, row lease.Lease) {
-	p.kcl(table, row, "SET leaseCounter = :next REMOVE leaseOwner", nil)
-}
-
-func (p program) kcl(table string, row lease.Lease, update string, with values) {
-	all := values{":seen": number(row.Counter), ":next": number(row.Counter + 1)}
-	maps.Copy(all, with)
-	_, err := p.db.UpdateItem(p.Context(), &dynamodb.UpdateItemInput{TableName: &table, Key: itemKey(row.Key),
-		UpdateExpression: &update, ConditionExpression: aws.String("leaseCounter = :seen"), ExpressionAttributeValues: all,
-		ReturnValues: types.ReturnValueAllNew})
-	if err != nil {
+// kcl is a write of a KCL worker.
+func (p program) kcl(table string, row lease.Lease, expression string, with values) {
+	if err := kclWrite(p.Context(), p.db, table, row.Key, row.Counter, expression, with); err != nil {
 		p.Fatalf("seed %d: the KCL worker: %v", p.seed, err)
 	}
 }

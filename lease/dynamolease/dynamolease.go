@@ -67,9 +67,10 @@ func New(api API, group string, opts ...func(*Options)) *Store {
 // Group is the group's name.
 func (s *Store) Group() string { return s.group }
 
-// ListInterval is 2 s. A listing reads the whole table consistently, which costs
-// one request unit for each 4 KiB, or about ten rows; a tenth of what renewing
-// these rows costs in the same time.
+// ListInterval is 2 s, so that a lease is handed over within a renewal interval
+// and a second by default. A listing reads the whole table consistently, at one
+// read unit for each 4 KiB, which is about ten rows: with a thousand leases 50
+// units a second and worker, where renewing takes 300 write units in the group.
 func (s *Store) ListInterval() time.Duration { return 2 * time.Second }
 
 // List returns the leases in the order of the table. Rows of the table that are

@@ -1,6 +1,7 @@
 package dynamolease
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -199,7 +200,7 @@ func (s *shared) must(l lease.Lease, err error) lease.Lease {
 // condition that the counter is as it was seen.
 func (s *shared) kcl(seen int64, set item, remove ...string) {
 	s.Helper()
-	expression, with := "SET leaseCounter = :next", values{":seen": number(seen), ":next": number(seen + 1)}
+	expression, with := "", values{}
 	for name, value := range set {
 		expression += ", " + name + " = :" + name
 		with[":"+name] = value
@@ -207,13 +208,22 @@ func (s *shared) kcl(seen int64, set item, remove ...string) {
 	if len(remove) > 0 {
 		expression += " REMOVE " + strings.Join(remove, ", ")
 	}
-	_, err := s.db.UpdateItem(s.Context(), &dynamodb.UpdateItemInput{
-		TableName: aws.String("orders-app"), Key: itemKey("shardId-000000000002"),
-		UpdateExpression: &expression, ConditionExpression: aws.String("leaseCounter = :seen"), ExpressionAttributeValues: with,
-	})
-	if err != nil {
+	if err := kclWrite(s.Context(), s.db, "orders-app", "shardId-000000000002", seen, expression, with); err != nil {
 		s.Fatalf("the KCL worker's update: %v", err)
 	}
+}
+
+// kclWrite is an update as KCL 2.x sends it: it moves the counter if it is as it
+// was seen, and does what else the expression says.
+func kclWrite(ctx context.Context, db API, table, key string, seen int64, expression string, with values) error {
+	all := values{":seen": number(seen), ":next": number(seen + 1)}
+	maps.Copy(all, with)
+	_, err := db.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &table, Key: itemKey(key), ConditionExpression: aws.String("leaseCounter = :seen"),
+		UpdateExpression: aws.String("SET leaseCounter = :next" + expression), ExpressionAttributeValues: all,
+		ReturnValues: types.ReturnValueAllNew,
+	})
+	return err
 }
 
 func TestAttributesOfOthersSurviveEveryWrite(t *testing.T) {

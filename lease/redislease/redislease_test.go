@@ -53,7 +53,6 @@ func clients(t *testing.T) map[string]redis.UniversalClient {
 		if err != nil {
 			t.Fatal(err)
 		}
-		options.ReadOnly = true // what it reads from replicas must not reach the store
 		all["cluster"] = redis.NewClusterClient(options)
 	}
 	for _, c := range all {

@@ -1,0 +1,139 @@
+package dynamolease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/localkinesis"
+)
+
+// handled is the records that workers have handled.
+type handled struct {
+	mu   sync.Mutex
+	data []string
+}
+
+func (s *handled) handle(_ context.Context, r kinetrail.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.data = append(s.data, string(r.Data))
+	return nil
+}
+
+func (s *handled) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return len(s.data)
+}
+
+// owners counts the leases of each owner.
+func owners(t *testing.T, store *Store) map[string]int {
+	t.Helper()
+	leases, err := store.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := make(map[string]int)
+	for _, l := range leases {
+		counts[l.Owner]++
+	}
+	return counts
+}
+
+// await waits up to within until done.
+func await(t *testing.T, within time.Duration, what string, done func() bool) {
+	t.Helper()
+	for began := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > within {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+func TestGoWorkersHandShardsOverWithinARenewalAndASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, err := localkinesis.New(func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 4} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		streams, db, got := server.Client(), newFake(), &handled{}
+		put := func(from, to int) {
+			t.Helper()
+			for i := from; i < to; i += 100 {
+				in := &kinesis.PutRecordsInput{StreamName: aws.String("orders")}
+				for n := range 100 {
+					text := fmt.Sprintf("%05d", i+n)
+					in.Records = append(in.Records, types.PutRecordsRequestEntry{Data: []byte(text), PartitionKey: &text})
+				}
+				if out, err := streams.PutRecords(t.Context(), in); err != nil || aws.ToInt32(out.FailedRecordCount) > 0 {
+					t.Fatalf("PutRecords: %v, %+v", err, out)
+				}
+			}
+		}
+		start := func() (worker *consumer.Consumer, stop func()) {
+			c, err := consumer.New(streams, "orders", New(db, "orders-app"), func(o *consumer.Options) { o.Logger = slog.New(slog.DiscardHandler) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- c.Run(t.Context(), got.handle) }()
+			return c, func() {
+				t.Helper()
+				if err := errors.Join(c.Drain(t.Context()), <-ended); err != nil {
+					t.Errorf("the worker %s ended with %v; want no error", c.Worker(), err)
+				}
+			}
+		}
+		look := New(db, "orders-app")
+		put(0, 1000)
+		first, stopFirst := start()
+		await(t, 10*time.Second, "the first worker has all shards", func() bool { return owners(t, look)[first.Worker()] == 4 })
+
+		second, stopSecond := start()
+		await(t, 10*time.Second/3+time.Second, "the second worker has a shard", func() bool { return owners(t, look)[second.Worker()] > 0 })
+		await(t, 20*time.Second, "the shards are shared", func() bool { return owners(t, look)[second.Worker()] == 2 })
+
+		// A worker of KCL 2.x takes a shard and is gone; nobody stumbles.
+		await(t, time.Second, "the KCL worker takes a shard", func() bool {
+			row, _, err := look.read(t.Context(), "shardId-000000000001")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kclWrite(t.Context(), db, "orders-app", row.Key, row.Counter, ", leaseOwner = :java", values{":java": text("java-1")}) == nil
+		})
+		put(1000, 2000)
+		await(t, 10*time.Second, "the KCL worker keeps the shard", func() bool { return owners(t, look)["java-1"] == 1 })
+		await(t, time.Minute, "its shard is taken when it does not renew it", func() bool { return owners(t, look)["java-1"] == 0 })
+		await(t, time.Minute, "every record is handled", func() bool { return got.count() >= 2000 })
+		stopFirst()
+		stopSecond()
+
+		got.mu.Lock()
+		defer got.mu.Unlock()
+		slices.Sort(got.data)
+		different := slices.Compact(slices.Clone(got.data))
+		if len(different) != 2000 {
+			t.Errorf("%d different records were handled; want 2000", len(different))
+		}
+		if free := owners(t, look); free[""] != 4 {
+			t.Errorf("after both have drained the leases are owned by %v; want 4 free ones", free)
+		}
+	})
+}
