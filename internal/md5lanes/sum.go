@@ -73,9 +73,8 @@ func sumLanes(sums [][md5.Size]byte, messages [][]byte) {
 	whole.run(&s)
 	last.run(&s)
 	for lane := range sums {
-		for word := range s {
-			binary.LittleEndian.PutUint32(sums[lane][4*word:], s[word][lane])
-		}
+		binary.LittleEndian.PutUint64(sums[lane][:8], uint64(s[0][lane])|uint64(s[1][lane])<<32)
+		binary.LittleEndian.PutUint64(sums[lane][8:], uint64(s[2][lane])|uint64(s[3][lane])<<32)
 	}
 }
 
