@@ -298,14 +298,15 @@ func (p *poller) attrs(more ...any) []any {
 }
 
 // serverTime is the service's clock as its answer shows it, which is how two
-// readers mean the same by a time. The answer holds whole seconds; within one of
-// them our own clock is as good. An answer without a time leaves only that.
+// readers mean the same by a time. The answer holds whole seconds, so it is up to
+// a second early. Our own clock cannot give the fraction: ahead of the service's,
+// it would pass over records of that second. An answer without a time leaves only
+// our own, when the service was asked.
 func serverTime(answer middleware.Metadata, asked time.Time) time.Time {
-	second, ok := awsmiddleware.GetServerTime(answer)
-	if !ok || asked.Sub(second) >= 0 && asked.Sub(second) < time.Second {
-		return asked
+	if second, ok := awsmiddleware.GetServerTime(answer); ok {
+		return second
 	}
-	return second
+	return asked
 }
 
 // errorType is the value of the label error_type: the service's code, or what

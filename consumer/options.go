@@ -32,9 +32,9 @@ type Options struct {
 	// From is where a Read begins, and where a group begins that has no leases
 	// yet; an established group goes on from its checkpoints. TrimHorizon, the
 	// default, Latest and AtTime apply to every shard; Latest of a group means
-	// the moment the group was set up. A record, inclusive, needs a Read of the
-	// one shard it lies in. Shards that come out of a reshard begin at
-	// TrimHorizon.
+	// the second in which the group was set up, by the service's clock, from
+	// its beginning on. A record, inclusive, needs a Read of the one shard it
+	// lies in. Shards that come out of a reshard begin at TrimHorizon.
 	From kinetrail.Position
 
 	// StopAtTip ends a Read once every shard has caught up with its tip. The
