@@ -35,6 +35,9 @@ is 1.`,
 		if err := checkDemoShards(cmd, int(shards)); err != nil {
 			return err
 		}
+		if err := demo.CheckEnvironment(); err != nil { // before the story begins
+			return explainPlay(err)
+		}
 		opts := append([]func(*demo.Options){func(o *demo.Options) { o.Shards = int(shards) }}, opts...)
 		if form.value == asJSON {
 			return a.playDocument(cmd, opts)

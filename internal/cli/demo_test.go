@@ -227,9 +227,11 @@ func TestDemoRefusesWhatItCannotPlay(t *testing.T) {
 // The environment is the process's, so this test is alone.
 func TestDemoSaysWhyItCannotChooseCarriers(t *testing.T) {
 	t.Setenv(tracecarrier.EnvironmentVariable, "off")
-	got := run(t, "", "demo", "-o", "json")
 	want := "kinetrail: KINETRAIL_PROPAGATION is set, which keeps the acts from choosing their carriers\nUnset it for the demo.\n"
-	if got.code != exitFailure || got.stderr != want || got.stdout != "" {
-		t.Errorf("demo with the variable set: exit code %d, stderr %q, stdout %q; want %d, %q and no output", got.code, got.stderr, got.stdout, exitFailure, want)
+	for _, form := range []string{asTable, asJSON} {
+		got := run(t, "", "demo", "-o", form)
+		if got.code != exitFailure || got.stderr != want || got.stdout != "" {
+			t.Errorf("demo -o %s with the variable set: exit code %d, stderr %q, stdout %q; want %d, %q and no output", form, got.code, got.stderr, got.stdout, exitFailure, want)
+		}
 	}
 }

@@ -100,8 +100,8 @@ func (a *app) complain(sentence string) {
 	fmt.Fprintf(a.stderr, "%s %s\n", colour.red("kinetrail:"), printable(sentence))
 }
 
-// note tells a person at a terminal what the command is about to do, and
-// nobody else.
+// note tells a person at a terminal what the command is about to do, or why it
+// has shown nothing, and nobody else.
 func (a *app) note(format string, args ...any) {
 	if isTerminal(a.stderr) {
 		fmt.Fprintf(a.stderr, format+"\n", args...)

@@ -110,7 +110,26 @@ func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlag
 			return nil
 		}
 	}
+	if shown == 0 && ctx.Err() == nil {
+		a.note("%s", nothingShown(stream, flags))
+	}
 	return nil
+}
+
+// nothingShown says what an empty end of tail means.
+func nothingShown(stream kinetrail.Stream, flags *tailFlags) string {
+	where := stream.Name()
+	if flags.shard != "" {
+		where = flags.shard + " of " + where
+	}
+	start := flags.start()
+	if since, ok := start.Time(); ok {
+		return fmt.Sprintf("No record arrived in %s since %s.", where, since.UTC().Format(time.RFC3339))
+	}
+	if start.IsLatest() {
+		return fmt.Sprintf("No new record arrived in %s. --from trim-horizon shows those that are there.", where)
+	}
+	return fmt.Sprintf("There are no records in %s.", where)
 }
 
 // localPoll is how long a record of the local server waits at most to be seen.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/localkinesis"
 )
 
@@ -71,6 +72,31 @@ func TestTailBeginsWhereFromSaysAndEndsAfterTheCount(t *testing.T) {
 	for _, tt := range tests {
 		if got := succeed(t, with(flags, append([]string{"tail", "orders", "-o", "raw"}, tt.args...)...)...); got != tt.want {
 			t.Errorf("tail %q printed %q; want %q", tt.args, got, tt.want)
+		}
+	}
+}
+
+func TestAnEmptyTailSaysWhereItHasLooked(t *testing.T) {
+	t.Parallel()
+	stream, err := kinetrail.ParseStream("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ from, shard, want string }{
+		{"", "", "There are no records in orders."},
+		{"trim-horizon", "shardId-000000000001", "There are no records in shardId-000000000001 of orders."},
+		{"latest", "", "No new record arrived in orders. --from trim-horizon shows those that are there."},
+		{"2199-01-01T10:00:00+02:00", "", "No record arrived in orders since 2199-01-01T08:00:00Z."},
+	}
+	for _, tt := range tests {
+		flags := tailFlags{noFollow: true, shard: tt.shard}
+		if tt.from != "" {
+			if err := flags.from.Set(tt.from); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := nothingShown(stream, &flags); got != tt.want {
+			t.Errorf("tail --no-follow --from %q --shard %q says %q; want %q", tt.from, tt.shard, got, tt.want)
 		}
 	}
 }

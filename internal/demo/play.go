@@ -111,8 +111,17 @@ func (o *Options) check() error {
 	if o.Shards < MinShards || o.Shards > MaxShards {
 		errs = append(errs, fmt.Errorf("demo: Options.Shards is %d, it must lie between %d and %d", o.Shards, MinShards, MaxShards))
 	}
-	if os.Getenv(tracecarrier.EnvironmentVariable) != "" {
-		errs = append(errs, ErrPropagationForced)
+	if err := CheckEnvironment(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// CheckEnvironment returns ErrPropagationForced when Play would, for callers
+// that have something to do before they play.
+func CheckEnvironment() error {
+	if os.Getenv(tracecarrier.EnvironmentVariable) != "" {
+		return ErrPropagationForced
+	}
+	return nil
 }
