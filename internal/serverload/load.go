@@ -42,7 +42,8 @@ func key(n int) *string { return aws.String(fmt.Sprintf("key-%05d", n%keys)) }
 
 // load is a workload on one server.
 type load struct {
-	ctx     context.Context // ends with the time of the workload
+	ctx     context.Context
+	until   time.Time // no call begins later; the first one of each client always does
 	client  *kinesis.Client
 	clients int
 
@@ -55,7 +56,7 @@ func (l *load) each(f func(worker, n int) (records int, more bool, err error)) {
 	var wg sync.WaitGroup
 	for worker := range l.clients {
 		wg.Go(func() {
-			for n, more := 0, true; more && l.ctx.Err() == nil; n++ {
+			for n, more := 0, true; more && l.ctx.Err() == nil && (n == 0 || time.Now().Before(l.until)); n++ {
 				var records int
 				var err error
 				records, more, err = f(worker, n)

@@ -77,11 +77,9 @@ func (m *measured) measure(ctx context.Context, k kind, kinetrail string) error 
 
 // load runs one workload.
 func (m *measured) load(ctx context.Context, s *server, w workload) (result, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.options.length)
-	defer cancel()
-	l := &load{ctx: ctx, client: newClient(s.url), clients: m.options.clients}
 	server, client := statisticsOf(s.pid), statisticsOf(os.Getpid())
 	began := time.Now()
+	l := &load{ctx: ctx, until: began.Add(m.options.length), client: newClient(s.url), clients: m.options.clients}
 	w.run(l)
 	r := result{calls: l.calls.Load(), records: l.records.Load(), failed: l.failed.Load(), took: time.Since(began), memoryBefore: server.memory}
 	serverNow, clientNow := statisticsOf(s.pid), statisticsOf(os.Getpid())
