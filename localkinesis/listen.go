@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -40,10 +41,40 @@ func (s *Server) Serve(l net.Listener) error {
 
 // accept serves on a listener until the server closes.
 func (s *Server) accept(server *http.Server, l net.Listener) error {
-	if s.options.Certificate != nil {
-		return server.ServeTLS(l, "", "")
+	if c := s.options.Certificate; c != nil {
+		l = concealed{tls.NewListener(l, &tls.Config{
+			Certificates: []tls.Certificate{*c},
+			MinVersion:   tls.VersionTLS12,
+			NextProtos:   []string{"h2", "http/1.1"},
+		})}
 	}
 	return server.Serve(l)
+}
+
+// concealed hides from net/http that its connections are TLS, so that it tells
+// HTTP/2 by the first bytes of a client instead of by what TLS has settled: the
+// Java SDK speaks HTTP/2 over TLS without having offered it.
+type concealed struct{ net.Listener }
+
+func (l concealed) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &concealedConn{conn}, nil
+}
+
+type concealedConn struct{ net.Conn }
+
+// Read tells a client that has forgotten the s of https, as net/http does where
+// it knows of TLS.
+func (c *concealedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	wrong, ok := errors.AsType[tls.RecordHeaderError](err)
+	if ok && wrong.Conn != nil && (string(wrong.RecordHeader[:]) == "POST " || string(wrong.RecordHeader[:]) == "GET /") {
+		_, _ = io.WriteString(wrong.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nThis server speaks HTTPS.\n")
+	}
+	return n, err
 }
 
 // ErrClosed is returned by what needs an open server.
@@ -67,8 +98,7 @@ func (s *Server) begin(l net.Listener) (*http.Server, error) {
 	return s.http, nil
 }
 
-// newHTTP is the HTTP server: HTTP/1.1 and 2, the latter as TLS offers it or by
-// prior knowledge.
+// newHTTP is the HTTP server: HTTP/1.1, and 2 for clients that begin with it.
 func (s *Server) newHTTP() *http.Server {
 	h := &http.Server{
 		Handler:      s,
@@ -81,12 +111,7 @@ func (s *Server) newHTTP() *http.Server {
 		Protocols:    new(http.Protocols),
 	}
 	h.Protocols.SetHTTP1(true)
-	if s.options.Certificate == nil {
-		h.Protocols.SetUnencryptedHTTP2(true)
-	} else {
-		h.Protocols.SetHTTP2(true)
-		h.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*s.options.Certificate}, MinVersion: tls.VersionTLS12}
-	}
+	h.Protocols.SetUnencryptedHTTP2(true)
 	return h
 }
 

@@ -33,8 +33,8 @@ type Options struct {
 	Secrets map[string]string
 
 	// Certificate makes the server speak HTTPS where it listens, with HTTP/2 for
-	// clients that offer it. SelfSigned makes one. Nil, the default, is plain
-	// HTTP, with HTTP/2 for clients that know.
+	// clients that offer it or just begin with it. SelfSigned makes one. Nil, the
+	// default, is plain HTTP, with HTTP/2 for clients that begin with it.
 	Certificate *tls.Certificate
 
 	// Streams are the streams every region begins with, and their number of

@@ -3,6 +3,7 @@ package localkinesis_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,15 +32,27 @@ func TestHTTP1AndHTTP2AreServedOverTLS(t *testing.T) {
 	t.Parallel()
 	s, pool := overTLS(t)
 	withConsumer(t, s)
-	for _, want := range []string{"HTTP/1.1", "HTTP/2.0"} {
-		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, Protocols: new(http.Protocols)}
-		transport.Protocols.SetHTTP1(want == "HTTP/1.1")
-		transport.Protocols.SetHTTP2(want == "HTTP/2.0")
-		defer transport.CloseIdleConnections()
+	trusting := &tls.Config{RootCAs: pool}
+	for _, tt := range []struct {
+		client, proto string
+		transport     *http.Transport
+		scheme        string
+		speak         func(p *http.Protocols)
+	}{
+		{"HTTP/1.1", "HTTP/1.1", &http.Transport{TLSClientConfig: trusting}, "https", func(p *http.Protocols) { p.SetHTTP1(true) }},
+		{"HTTP/2, offered", "HTTP/2.0", &http.Transport{TLSClientConfig: trusting}, "https", func(p *http.Protocols) { p.SetHTTP2(true) }},
+		{"HTTP/2, not offered", "HTTP/2.0", &http.Transport{DialContext: (&tls.Dialer{Config: trusting}).DialContext}, "http",
+			func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }},
+	} {
+		tt.transport.Protocols = new(http.Protocols)
+		tt.speak(tt.transport.Protocols)
+		defer tt.transport.CloseIdleConnections()
 		seen := make(map[string]int)
 		client := s.Client(once, func(o *kinesis.Options) {
 			o.HTTPClient = roundTripper(func(r *http.Request) (*http.Response, error) {
-				response, err := transport.RoundTrip(r)
+				r = r.Clone(r.Context())
+				r.URL.Scheme = tt.scheme
+				response, err := tt.transport.RoundTrip(r)
 				if err == nil {
 					seen[response.Proto]++
 				}
@@ -47,13 +60,13 @@ func TestHTTP1AndHTTP2AreServedOverTLS(t *testing.T) {
 			})
 		})
 		if err := putOne(client, onShard1); err != nil {
-			t.Errorf("put over %s: %v", want, err)
+			t.Errorf("%s: put: %v", tt.client, err)
 		}
 		if got := readByFanOut(t, s, client); got != onShard1 {
-			t.Errorf("a subscription over %s gave %q; want %q", want, got, onShard1)
+			t.Errorf("%s: a subscription gave %q; want %q", tt.client, got, onShard1)
 		}
-		if seen[want] != 3 || len(seen) != 1 {
-			t.Errorf("answers by protocol: %v; want 3 of %s", seen, want)
+		if seen[tt.proto] != 3 || len(seen) != 1 {
+			t.Errorf("%s: answers by protocol: %v; want 3 of %s", tt.client, seen, tt.proto)
 		}
 		s.Clock().Advance(5e9) // the next subscription takes over
 	}
@@ -75,6 +88,20 @@ func readByFanOut(t *testing.T, s *localkinesis.Server, client *kinesis.Client) 
 		t.Fatalf("the first event is %+v, %v; want a record", first, events.Err())
 	}
 	return *first.Records[0].PartitionKey
+}
+
+func TestAClientWithoutTLSIsToldThatTheServerSpeaksIt(t *testing.T) {
+	t.Parallel()
+	s, _ := overTLS(t)
+	response, err := http.Post(strings.Replace(s.URL(), "https", "http", 1), "application/x-amz-json-1.1", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusBadRequest || string(text) != "This server speaks HTTPS.\n" || err != nil {
+		t.Errorf("the answer is %s %q, %v; want 400 and that the server speaks HTTPS", response.Status, text, err)
+	}
 }
 
 func TestTheServersOwnClientTrustsItsCertificate(t *testing.T) {
