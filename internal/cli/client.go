@@ -78,13 +78,27 @@ func (c *connection) client(ctx context.Context) (*kinesis.Client, error) {
 			hint: "A region is a name such as eu-west-1, from --region, AWS_REGION or the profile.",
 		}
 	}
-	cfg.HTTPClient = newHTTPClient(dialTimeout, answerTimeout)
+	cfg.HTTPClient = newHTTPClient(c.baseClient(cfg), dialTimeout, answerTimeout)
 	cfg.Retryer = newRetryer
 	return kinesis.NewFromConfig(cfg), nil
 }
 
-func newHTTPClient(dial, answer time.Duration) aws.HTTPClient {
-	return &plainBodies{awshttp.NewBuildableClient().
+// baseClient is the configuration's own HTTP client, which has AWS_CA_BUNDLE.
+// The certificate of a local server is nobody's business but this machine's.
+func (c *connection) baseClient(cfg aws.Config) *awshttp.BuildableClient {
+	base, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
+	if !ok {
+		base = awshttp.NewBuildableClient()
+	}
+	endpoint, err := url.Parse(string(c.endpoint))
+	if !c.local || err != nil || endpoint.Hostname() != "localhost" && !net.ParseIP(endpoint.Hostname()).IsLoopback() {
+		return base
+	}
+	return base.WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.InsecureSkipVerify = true })
+}
+
+func newHTTPClient(base *awshttp.BuildableClient, dial, answer time.Duration) aws.HTTPClient {
+	return &plainBodies{base.
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dial }).
 		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = answer })}
 }

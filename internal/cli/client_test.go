@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 )
@@ -26,7 +27,7 @@ func TestAnEndpointThatSaysNothingIsAskedOnce(t *testing.T) {
 		Region:       localRegion,
 		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
 		BaseEndpoint: &silent.URL,
-		HTTPClient:   newHTTPClient(dialTimeout, 20*time.Millisecond),
+		HTTPClient:   newHTTPClient(awshttp.NewBuildableClient(), dialTimeout, 20*time.Millisecond),
 		Retryer:      newRetryer(),
 	})
 	_, err := client.ListStreams(t.Context(), nil)

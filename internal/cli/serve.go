@@ -2,18 +2,16 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
-	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/localkinesis"
 	"github.com/kinetrail/kinetrail/localkinesis/diskstore"
-	"github.com/kinetrail/kinetrail/localkinesis/fault"
 	"github.com/spf13/cobra"
 )
 
@@ -30,11 +28,14 @@ Tell other programs where it is with AWS_ENDPOINT_URL_KINESIS, or the AWS CLI wi
 --endpoint-url; kinetrail's own commands find it with --local.
 
 --fault makes calls fail on purpose: an operation, when, and what happens, such as
-"PutRecords nth=3 error=ProvisionedThroughputExceededException".`,
+"PutRecords nth=3 error=ProvisionedThroughputExceededException". With --control, rules
+change while the server runs: a GET, PUT, POST or DELETE of /_kinetrail/faults.`,
 		Example: `  kinetrail serve
   kinetrail serve --stream orders:4 --stream audit:1
   kinetrail serve --addr 127.0.0.1:0
   kinetrail serve --data-dir ./kinesis --stream orders:4
+  kinetrail serve --strict --delay 500ms --stream orders:2
+  kinetrail serve --tls
   kinetrail serve --stream orders:2 --fault "PutRecords nth=3 error=ProvisionedThroughputExceededException"`,
 		Args: wantArgs(0, 0, ""),
 	}
@@ -44,9 +45,19 @@ Tell other programs where it is with AWS_ENDPOINT_URL_KINESIS, or the AWS CLI wi
 	cmd.Flags().Var(&run.faults, "fault", "make calls fail by this `rule`; repeatable")
 	cmd.Flags().StringVar(&run.dataDir, "data-dir", "", "keep everything in this `directory`")
 	cmd.Flags().BoolVar(&run.fsync, "fsync", false, "bring every write to the disk before it is answered, so that it outlives a power failure")
+	cmd.Flags().BoolVar(&run.strict, "strict", false, "enforce the service's limits on throughput, request rates and changes")
+	cmd.Flags().Var(&run.delay, "delay", "the `duration` for which streams are CREATING, UPDATING and DELETING")
+	cmd.Flags().Var(&run.accessKeys, "access-key", "verify signatures and take those of this key, `id:secret`; repeatable")
+	cmd.Flags().BoolVar(&run.control, "control", false, "let programs on this machine change the rules of --fault at "+localkinesis.ControlPath)
+	cmd.Flags().BoolVar(&run.tls, "tls", false, "serve HTTPS with a certificate made for this run, unless --tls-cert names one")
+	cmd.Flags().StringVar(&run.certificate, "tls-cert", "", "serve HTTPS with the certificate in this PEM `file`")
+	cmd.Flags().StringVar(&run.key, "tls-key", "", "the PEM `file` with the key of --tls-cert")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if run.fsync && run.dataDir == "" {
 			return usageErrorf(cmd, "--fsync needs --data-dir")
+		}
+		if (run.certificate == "") != (run.key == "") {
+			return usageErrorf(cmd, "--tls-cert and --tls-key need each other")
 		}
 		return a.serve(cmd.Context(), run)
 	}
@@ -55,11 +66,17 @@ Tell other programs where it is with AWS_ENDPOINT_URL_KINESIS, or the AWS CLI wi
 
 // serving is what the flags of serve say.
 type serving struct {
-	addr    address
-	streams streamSpecs
-	faults  faultRules
-	dataDir string
-	fsync   bool
+	addr             address
+	streams          streamSpecs
+	faults           faultRules
+	control          bool
+	dataDir          string
+	fsync            bool
+	strict           bool
+	delay            pause
+	accessKeys       accessKeys
+	tls              bool
+	certificate, key string // files
 }
 
 func (a *app) serve(ctx context.Context, run serving) error {
@@ -85,9 +102,12 @@ func (a *app) serve(ctx context.Context, run serving) error {
 
 // newServer is the server, with its data directory if there is to be one.
 func (a *app) newServer(run serving) (*localkinesis.Server, error) {
+	certificate, err := run.tlsCertificate()
+	if err != nil {
+		return nil, err
+	}
 	var store *diskstore.Store
 	if run.dataDir != "" {
-		var err error
 		if store, err = diskstore.Open(run.dataDir, func(o *diskstore.Options) { o.Fsync = run.fsync }); err != nil {
 			return nil, err
 		}
@@ -97,6 +117,10 @@ func (a *app) newServer(run serving) (*localkinesis.Server, error) {
 		for _, s := range run.streams {
 			o.Streams[s.name] = s.shards
 		}
+		o.Strict, o.Control = run.strict, run.control
+		o.CreateDelay, o.UpdateDelay, o.DeleteDelay = run.delay.duration, run.delay.duration, run.delay.duration
+		o.Secrets = run.accessKeys
+		o.Certificate = certificate
 		if store != nil {
 			o.Store = store
 		}
@@ -108,6 +132,21 @@ func (a *app) newServer(run serving) (*localkinesis.Server, error) {
 		a.complain(fmt.Sprintf("%s; nothing that was answered is lost", cut))
 	}
 	return server, nil
+}
+
+// tlsCertificate is what HTTPS is served with, nil for plain HTTP.
+func (run *serving) tlsCertificate() (*tls.Certificate, error) {
+	switch {
+	case run.certificate != "":
+		pair, err := tls.LoadX509KeyPair(run.certificate, run.key)
+		if err != nil {
+			return nil, fmt.Errorf("read the certificate and its key: %w", err)
+		}
+		return &pair, nil
+	case run.tls:
+		return localkinesis.SelfSigned()
+	}
+	return nil, nil
 }
 
 // dataDirError says what can be done about a directory that cannot be used.
@@ -123,24 +162,31 @@ func dataDirError(err error) error {
 
 // greet says where the server is and how to reach it.
 func (a *app) greet(url string, run serving) error {
-	local := "kinetrail --local"
-	if url != "http://"+localAddr {
-		local += " --endpoint-url " + url
-	}
 	text := "A local Kinesis is listening on " + a.paint.bold(url) + "\n"
 	for _, s := range run.streams {
 		text += fmt.Sprintf("  stream %s with %s\n", s.name, count(s.shards, "shard"))
 	}
-	where := "memory"
+	where, asks := "memory", "asks for no password"
 	if run.dataDir != "" {
 		where = run.dataDir
 	}
+	ours, theirs := "kinetrail --local", "aws --endpoint-url "+url
+	if len(run.accessKeys) > 0 {
+		asks = "takes what is signed with " + strings.Join(slices.Sorted(maps.Keys(run.accessKeys)), " or ")
+		ours = "kinetrail"
+	}
+	if ours == "kinetrail" || url != "http://"+localAddr {
+		ours += " --endpoint-url " + url
+	}
+	if run.tls && run.certificate == "" {
+		theirs += " --no-verify-ssl" // nobody else has signed the certificate
+	}
 	text += fmt.Sprintf(`
   %s list
-  aws --endpoint-url %s kinesis list-streams
+  %s kinesis list-streams
 
-It keeps everything in %s and asks for no password. Ctrl-C stops it.
-`, local, url, where)
+It keeps everything in %s and %s. Ctrl-C stops it.
+`, ours, theirs, where, asks)
 	_, err := fmt.Fprint(a.stdout, text)
 	return err
 }
@@ -156,65 +202,4 @@ func listenError(addr string, err error) error {
 		return fmt.Errorf("listening on %s is not permitted", addr)
 	}
 	return fmt.Errorf("listen on %s: %s", addr, networkReason(err))
-}
-
-// address is a flag: host:port.
-type address string
-
-func (a *address) String() string { return string(*a) }
-func (a *address) Type() string   { return "host:port" }
-func (a *address) Set(text string) error {
-	_, port, err := net.SplitHostPort(text)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return errors.New("it takes host:port, such as " + localAddr)
-	}
-	*a = address(text)
-	return nil
-}
-
-// streamSpec is a stream to begin with.
-type streamSpec struct {
-	name   string
-	shards int
-}
-
-// streamSpecs is a repeatable flag: name:shards.
-type streamSpecs []streamSpec
-
-func (s *streamSpecs) String() string { return "" }
-func (s *streamSpecs) Type() string   { return "name:shards" }
-func (s *streamSpecs) Set(text string) error {
-	name, number, ok := strings.Cut(text, ":")
-	if !ok {
-		return errors.New("it takes name:shards, such as orders:4")
-	}
-	if _, err := kinetrail.ParseStream(name); err != nil {
-		return err
-	}
-	var shards shardCount
-	if err := shards.Set(number); err != nil {
-		return fmt.Errorf("shards: %w", err)
-	}
-	if slices.ContainsFunc(*s, func(other streamSpec) bool { return other.name == name }) {
-		return fmt.Errorf("there are two streams %q", name)
-	}
-	*s = append(*s, streamSpec{name, int(shards)})
-	return nil
-}
-
-// faultRules is a repeatable flag: a rule of package fault.
-type faultRules []fault.Rule
-
-func (f *faultRules) String() string { return "" }
-func (f *faultRules) Type() string   { return "rule" }
-func (f *faultRules) Set(text string) error {
-	rule, err := fault.Parse(text)
-	if err != nil {
-		return err
-	}
-	*f = append(*f, rule)
-	return nil
 }

@@ -122,7 +122,7 @@ func startServe(t *testing.T, args ...string) *served {
 		t.Fatalf("serve ended with exit code %d: %s", code, s.stderr.String())
 	}
 	s.greeting = stdout.text.String()
-	s.url = regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(s.greeting)
+	s.url = regexp.MustCompile(`https?://127\.0\.0\.1:\d+`).FindString(s.greeting)
 	return s
 }
 
