@@ -61,17 +61,21 @@ func (l concealed) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &concealedConn{conn}, nil
+	return &concealedConn{Conn: conn}, nil
 }
 
-type concealedConn struct{ net.Conn }
+type concealedConn struct {
+	net.Conn
+	told bool // a client without TLS, that it needs it
+}
 
 // Read tells a client that has forgotten the s of https, as net/http does where
 // it knows of TLS.
 func (c *concealedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	wrong, ok := errors.AsType[tls.RecordHeaderError](err)
-	if ok && wrong.Conn != nil && (string(wrong.RecordHeader[:]) == "POST " || string(wrong.RecordHeader[:]) == "GET /") {
+	if ok && wrong.Conn != nil && !c.told && (string(wrong.RecordHeader[:]) == "POST " || string(wrong.RecordHeader[:]) == "GET /") {
+		c.told = true
 		_, _ = io.WriteString(wrong.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nThis server speaks HTTPS.\n")
 	}
 	return n, err
