@@ -139,7 +139,7 @@ var arrows = map[string]row{
 	},
 	"internal/cli": {
 		imports:   []string{"..."},
-		suppliers: slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, commandLine),
+		suppliers: slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, commandLine, prometheus),
 	},
 }
 

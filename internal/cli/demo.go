@@ -30,6 +30,7 @@ is 1.`,
 	}
 	shards := shardCount(5)
 	cmd.Flags().Var(&shards, "shards", fmt.Sprintf("shards of the stream, %d to %d", demo.MinShards, demo.MaxShards))
+	addr := metricsFlag(cmd)
 	form := outputFlag(cmd, asTable, asJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkDemoShards(cmd, int(shards)); err != nil {
@@ -38,7 +39,12 @@ is 1.`,
 		if err := demo.CheckEnvironment(); err != nil { // before the story begins
 			return explainPlay(err)
 		}
-		opts := append([]func(*demo.Options){func(o *demo.Options) { o.Shards = int(shards) }}, opts...)
+		sink, stopMetrics, err := a.serveMetrics(*addr)
+		if err != nil {
+			return err
+		}
+		defer stopMetrics()
+		opts := append([]func(*demo.Options){func(o *demo.Options) { o.Shards, o.Metrics = int(shards), sink }}, opts...)
 		if form.value == asJSON {
 			return a.playDocument(cmd, opts)
 		}

@@ -54,6 +54,7 @@ On Ctrl-C put sends what it has read, and says how many records the stream took.
 	cmd.Flags().Var(&flags.hashKey, "explicit-hash-key", "`number` from 0 to 2^128-1 that decides the shard instead of the key")
 	cmd.Flags().VarP(&flags.headers, "header", "H", "header of the records, `name=value`; repeatable")
 	cmd.Flags().Var(&flags.carrier, "carrier", "how the trace travels: off, lossless, traceparent, headers or partition-key")
+	flags.metrics = metricsFlag(cmd)
 	cmd.Flags().BoolVar(&flags.create, "create", false, "create the stream, with one shard, if it does not exist")
 	completeWith(cmd, "carrier", "off", "lossless", "traceparent", "headers", "partition-key")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -83,6 +84,7 @@ type putFlags struct {
 	headers headerFlags
 	carrier carrierFlag
 	create  bool
+	metrics *address
 	form    *choice
 }
 
@@ -92,6 +94,11 @@ func (a *app) put(ctx context.Context, stream kinetrail.Stream, data *string, fl
 	if err != nil {
 		return err
 	}
+	sink, stopMetrics, err := a.serveMetrics(*flags.metrics)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	trace := a.traceFromEnvironment()
 	p, err := producer.New(client, stream.String(), func(o *producer.Options) {
 		o.StartContext = ctx
@@ -102,7 +109,7 @@ func (a *app) put(ctx context.Context, stream kinetrail.Stream, data *string, fl
 		if flags.create {
 			o.Create = &producer.CreateStream{Shards: 1}
 		}
-		o.Logger = a.logger()
+		o.Metrics, o.Logger = sink, a.logger()
 		// Somebody is waiting: send at once, and hold no more than a Ctrl-C
 		// can send in a moment.
 		o.Linger = 0

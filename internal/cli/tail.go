@@ -41,6 +41,7 @@ begins at the oldest record unless --from says otherwise.
 	cmd.Flags().StringVar(&flags.shard, "shard", "", "read only this `shard`")
 	cmd.Flags().BoolVar(&flags.follow, "follow", true, "wait for more records")
 	cmd.Flags().BoolVar(&flags.noFollow, "no-follow", false, "end when everything is shown")
+	flags.metrics = metricsFlag(cmd)
 	flags.form = outputFlag(cmd, asTable, asJSON, asRaw)
 	completeWith(cmd, "from", "latest", "trim-horizon")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -63,6 +64,7 @@ type tailFlags struct {
 	shard    string
 	follow   bool
 	noFollow bool
+	metrics  *address
 	form     *choice
 }
 
@@ -85,6 +87,11 @@ func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlag
 	if err != nil {
 		return err
 	}
+	sink, stopMetrics, err := a.serveMetrics(*flags.metrics)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	records := consumer.Read(ctx, client, stream.String(), consumer.From(flags.start()), func(o *consumer.Options) {
 		o.StopAtTip = !flags.follows()
 		if flags.shard != "" {
@@ -93,7 +100,7 @@ func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlag
 		if a.connection.local { // no quota to keep to
 			o.PollInterval, o.MaxPollInterval = 0, localPoll
 		}
-		o.Logger = a.logger()
+		o.Metrics, o.Logger = sink, a.logger()
 	})
 	if flags.follows() && flags.start().IsLatest() {
 		a.note("Waiting for new records of %s. --from trim-horizon shows those that are there; Ctrl-C ends.", stream.Name())

@@ -80,9 +80,12 @@ type stage struct {
 
 // playAct puts the events into a fresh stream while both readers read it, and
 // judges what was seen.
-func playAct(ctx context.Context, server *localkinesis.Server, client *kinesis.Client, act Act, shards int) (Played, error) {
+func playAct(ctx context.Context, server *localkinesis.Server, client *kinesis.Client, act Act, shards int, sink metrics.Sink) (Played, error) {
 	s := &stage{act: act, server: server, client: client, stream: "events-" + string(act.Carrier), events: newEvents(eventsPerGroup(shards))}
-	s.services = map[string]*service{Producer: newService(Producer), Consumer: newService(Consumer), Lambda: newService(Lambda)}
+	s.services = map[string]*service{}
+	for _, name := range []string{Producer, Consumer, Lambda} {
+		s.services[name] = newService(name, sink)
+	}
 
 	p, err := s.newProducer(ctx, shards)
 	if err != nil {
@@ -141,7 +144,7 @@ func (s *stage) newProducer(ctx context.Context, shards int) (*producer.Producer
 		o.Linger = 0
 		o.StartContext = ctx
 		o.TracerProvider = s.services[Producer].provider
-		o.Metrics = s.services[Producer].metrics
+		o.Metrics = s.services[Producer].sink
 		o.Logger = slog.New(slog.DiscardHandler)
 	})
 }

@@ -20,7 +20,7 @@ func (s *stage) consume(ctx context.Context, ready func()) error {
 		o.LeaseDuration = time.Minute // nobody else wants the leases, however slow the machine
 		o.Failure.MaxAttempts = 1
 		o.TracerProvider = s.services[Consumer].provider
-		o.Metrics = s.services[Consumer].metrics
+		o.Metrics = s.services[Consumer].sink
 		o.Logger = slog.New(slog.DiscardHandler)
 	})
 	if err != nil {

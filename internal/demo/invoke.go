@@ -21,7 +21,7 @@ func (s *stage) invoke(ctx context.Context, ready func()) error {
 	defer stop(nil)
 	function := kinesislambda.Records(s.lambda.handle, func(o *kinesislambda.Options) {
 		o.TracerProvider = s.services[Lambda].provider
-		o.Metrics = s.services[Lambda].metrics
+		o.Metrics = s.services[Lambda].sink
 		o.Logger = slog.New(slog.DiscardHandler)
 	})
 	t, err := lambdatrigger.New(s.client, s.stream, function, func(o *lambdatrigger.Options) {

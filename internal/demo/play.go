@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/kinetrail/kinetrail/localkinesis"
+	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
@@ -19,6 +20,10 @@ type Options struct {
 
 	// Script is what is played. The default is Script().
 	Script []Act
+
+	// Metrics gets the metrics of all services, besides what the report says
+	// of each. The default is metrics.Noop.
+	Metrics metrics.Sink
 
 	// Played is called after each act, before the next one begins. The default
 	// is nil.
@@ -62,7 +67,7 @@ func (r *Report) Deviations() (found []Deviation) {
 // played, or that ctx ended, and is then its cause. No goroutine is left when
 // Play returns.
 func Play(ctx context.Context, opts ...func(*Options)) (*Report, error) {
-	o := Options{Shards: 5, Script: Script()}
+	o := Options{Shards: 5, Script: Script(), Metrics: metrics.Noop}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -94,7 +99,7 @@ func playOn(ctx context.Context, server *localkinesis.Server, o Options) (*Repor
 	}
 	report := &Report{Shards: shards, Assignments: assignments}
 	for _, act := range o.Script {
-		played, err := playAct(ctx, server, client, act, o.Shards)
+		played, err := playAct(ctx, server, client, act, o.Shards, o.Metrics)
 		if err != nil {
 			return nil, fmt.Errorf("act %s: %w", act.Carrier, err)
 		}

@@ -197,7 +197,7 @@ func TestAnActPlayedWithTheWrongCarrierDeviates(t *testing.T) {
 		t.Run(string(tt.expected)+" played with "+string(tt.played), func(t *testing.T) {
 			t.Parallel()
 			server := localkinesis.Start(t)
-			p, err := playAct(t.Context(), server, server.Client(), Act{tt.played, expectationOf(tt.expected)}, 5)
+			p, err := playAct(t.Context(), server, server.Client(), Act{tt.played, expectationOf(tt.expected)}, 5, metrics.Noop)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +246,7 @@ func TestAnActIsJudgedWithoutTheEventsThatNeverCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := quiet(t, "GetRecords shard=shardId-000000000000 error=InternalFailure")
 		defer server.Close()
-		p, err := playAct(t.Context(), server, server.Client(), Script()[3], 5)
+		p, err := playAct(t.Context(), server, server.Client(), Script()[3], 5, metrics.Noop)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,6 +27,7 @@ const (
 type service struct {
 	provider *sdktrace.TracerProvider
 	metrics  *metrics.Memory
+	sink     metrics.Sink // metrics, and what is given from outside
 
 	mu       sync.Mutex
 	exported []Span
@@ -44,9 +45,11 @@ type Span struct {
 }
 
 // newService sets up a service whose spans are exported as they end. Variables
-// of the environment, such as OTEL_TRACES_SAMPLER, do not reach it.
-func newService(name string) *service {
+// of the environment, such as OTEL_TRACES_SAMPLER, do not reach it. Its metrics
+// go to further besides.
+func newService(name string, further metrics.Sink) *service {
 	s := &service{metrics: metrics.NewMemory()}
+	s.sink = metrics.Multi(s.metrics, further)
 	s.provider = sdktrace.NewTracerProvider(
 		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", name))),
 		sdktrace.WithSampler(sdktrace.AlwaysSample()),
