@@ -52,6 +52,11 @@ type userDetails struct {
 // noUserDetails are those of records that own none. They are never changed.
 var noUserDetails = new(userDetails)
 
+// forget lets go of what the caller gave.
+func (u *userRecord) forget() {
+	u.data, u.key, u.done, u.epoch, u.userDetails = nil, "", nil, nil, nil
+}
+
 // own returns the record's own details.
 func (u *userRecord) own() *userDetails {
 	if u.userDetails == noUserDetails {

@@ -64,9 +64,9 @@ func (p *userPool) close(from **userSlab) {
 
 // put takes a record back, and lets go of what the caller gave.
 func (p *userPool) put(u *userRecord) {
-	s, index := u.slab, u.index
-	*u = userRecord{slab: s, index: index}
-	s.atRest |= 1 << index
+	u.forget()
+	s := u.slab
+	s.atRest |= 1 << u.index
 	if !s.open {
 		p.enlist(s)
 	}

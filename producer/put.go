@@ -176,6 +176,9 @@ func (p *Producer) shape(u *userRecord) (tracecarrier.Outcome, error) {
 		return p.shapeForContainer(u)
 	}
 	u.form = plain
+	if u.trace.Parent == "" && !rewritesKey(p.carrier) {
+		return tracecarrier.AsGiven, p.checkSize(u, int(u.bytes))
+	}
 	key, hashKey, outcome := p.writer.Write(u.key, u.explicitHashKey, u.trace)
 	switch {
 	case outcome == tracecarrier.Ambiguous:

@@ -202,7 +202,6 @@ func (s *schedule) route() {
 			l.touched, l.nextTouched, touched = true, touched, l
 		}
 	}
-	clear(arrived)
 	for l := touched; l != nil; l = touched {
 		touched = l.nextTouched
 		l.touched, l.nextTouched = false, nil
@@ -253,6 +252,7 @@ func (s *schedule) keep(arrived *userRecord, l *lane) *userRecord {
 	u := s.users.get(from)
 	arrived.slab, arrived.index = u.slab, u.index
 	*u = *arrived
+	arrived.forget()
 	return u
 }
 
@@ -351,7 +351,6 @@ func (s *schedule) collect() []*userRecord {
 	for i := range arrived {
 		waiting = append(waiting, s.keep(&arrived[i], nil))
 	}
-	clear(arrived)
 	drain := func(l *lane) {
 		for _, k := range l.again {
 			for u := k.users; u != nil; u = u.next {
