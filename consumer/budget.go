@@ -46,8 +46,8 @@ type claim struct {
 }
 
 // reserve waits for room. What does not fit at all is admitted when nothing else
-// is held.
-func (b *budget) reserve(ctx context.Context, bytes int) error {
+// is held. waits, unless nil, is called when there is none yet.
+func (b *budget) reserve(ctx context.Context, bytes int, waits func()) error {
 	b.mu.Lock()
 	if b.waiting.Len() == 0 && b.fits(bytes) {
 		b.used += bytes
@@ -58,6 +58,9 @@ func (b *budget) reserve(ctx context.Context, bytes int) error {
 	place := b.waiting.PushBack(c)
 	b.mu.Unlock()
 
+	if waits != nil {
+		waits()
+	}
 	select {
 	case <-c.granted:
 		return nil
@@ -86,6 +89,14 @@ func (b *budget) correct(reserved, held int) {
 }
 
 func (b *budget) release(held int) { b.correct(held, 0) }
+
+// short reports whether somebody waits for room.
+func (b *budget) short() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
+	return b.waiting.Len() > 0
+}
 
 func (b *budget) fits(bytes int) bool { return b.used == 0 || b.used+bytes <= b.max }
 

@@ -12,13 +12,13 @@ func TestBudgetServesThoseWhoWaitInTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &budget{max: 10}
-		if err := b.reserve(t.Context(), 8); err != nil {
+		if err := b.reserve(t.Context(), 8, nil); err != nil {
 			t.Fatal(err)
 		}
 		var mu sync.Mutex
 		var served []int
 		reserve := func(n int) {
-			if err := b.reserve(t.Context(), n); err != nil {
+			if err := b.reserve(t.Context(), n, nil); err != nil {
 				t.Error(err)
 			}
 			mu.Lock()
@@ -48,17 +48,17 @@ func TestBudgetServesThoseWhoWaitInTurn(t *testing.T) {
 func TestBudgetAdmitsWhatNeverFitsWhenNothingElseIsHeld(t *testing.T) {
 	t.Parallel()
 	b := &budget{max: 10}
-	if err := b.reserve(t.Context(), 1000); err != nil {
+	if err := b.reserve(t.Context(), 1000, nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	cancel(why)
-	if err := b.reserve(ctx, 1); !errors.Is(err, why) {
+	if err := b.reserve(ctx, 1, nil); !errors.Is(err, why) {
 		t.Errorf("reserve while more than everything is held = %v; want the cause of ctx", err)
 	}
 	b.release(1000)
-	if err := b.reserve(t.Context(), 1); err != nil || b.used != 1 {
+	if err := b.reserve(t.Context(), 1, nil); err != nil || b.used != 1 {
 		t.Errorf("reserve = %v with %d held; want 1 held: who gave up must not count", err, b.used)
 	}
 }
@@ -67,14 +67,14 @@ func TestBudgetPassesOnWhenTheFirstGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &budget{max: 10}
-		if err := b.reserve(t.Context(), 6); err != nil {
+		if err := b.reserve(t.Context(), 6, nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { _ = b.reserve(ctx, 9) }()
+		go func() { _ = b.reserve(ctx, 9, nil) }()
 		synctest.Wait()
 		served := false
-		go func() { served = b.reserve(t.Context(), 4) == nil }()
+		go func() { served = b.reserve(t.Context(), 4, nil) == nil }()
 		synctest.Wait()
 		if served {
 			t.Fatal("the second overtook the first")

@@ -364,6 +364,13 @@ func (b *batcher) run() error {
 			if err := b.flush(); err != nil {
 				return err
 			}
+		case <-b.t.noRoom:
+			if !b.t.g.buffered.short() { // any more
+				continue
+			}
+			if err := b.flush(); err != nil {
+				return err
+			}
 		case <-b.t.ctx.Done():
 			return context.Cause(b.t.ctx)
 		}

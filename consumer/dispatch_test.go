@@ -208,6 +208,35 @@ func TestABatchWaitsForCompanyAsLongAsItIsTold(t *testing.T) {
 	})
 }
 
+func TestABatchDoesNotWaitForCompanyThatHasNoRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// Room for three pages of ten records, and batches of a hundred.
+		const size, pages = 10_000, 20
+		stream := newFakeStream(1)
+		stream.limit = 10
+		for range 10 * pages {
+			stream.put(0, "k", make([]byte, size))
+		}
+		handled := 0
+		worker := startWith(t, stream, memlease.New(), func(c *consumer.Consumer, ctx context.Context) error {
+			return c.RunBatch(ctx, func(_ context.Context, batch []kinetrail.Record) error { handled += len(batch); return nil })
+		}, func(o *consumer.Options) {
+			o.MaxBatch, o.BatchWait = 100, time.Hour
+			o.MaxBufferedBytes = 3 * 10 * size
+		})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if least := 10 * (pages - 3); handled < least {
+			t.Errorf("%d of %d records handled within a minute; want at least %d, all but those there is room for", handled, 10*pages, least)
+		}
+		worker.drain(t)
+		if handled != 10*pages {
+			t.Errorf("%d records handled after the drain; want %d", handled, 10*pages)
+		}
+	})
+}
+
 func TestPagesAreGivenBackOnceTheirRecordsAreDelivered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -60,6 +60,7 @@ type poller struct {
 	split    *deaggregator
 	giveUp   bool // on errors that asking again does not heal
 	opened   func()
+	waits    func() // when there is no room for the next page; nil is nothing
 
 	resume    kinetrail.Position // where the next iterator begins
 	inclusive bool               // the record at resume is wanted, too
@@ -124,7 +125,7 @@ func (p *poller) fetch(ctx context.Context) (*page, error) {
 		}
 	}
 	reserved := min(cmp.Or(p.expect, unknownPage), p.opts.MaxBufferedBytes)
-	if err := p.buffered.reserve(ctx, reserved); err != nil {
+	if err := p.buffered.reserve(ctx, reserved, p.waits); err != nil {
 		return nil, err
 	}
 	out, err := p.getRecords(ctx)

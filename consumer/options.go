@@ -82,8 +82,9 @@ type Options struct {
 	// The default is 500.
 	MaxBatch int
 
-	// BatchWait is how long RunBatch waits for a batch to fill up. Zero, the
-	// default, hands on what was fetched.
+	// BatchWait is how long RunBatch waits for a batch to fill up, or until
+	// MaxBufferedBytes leaves no room for the next page. Zero, the default,
+	// hands on what was fetched.
 	BatchWait time.Duration
 
 	// HandlerTimeout ends the ctx of a handler's call after this time. Zero, the

@@ -34,7 +34,8 @@ type tenure struct {
 	held    *lease.Held
 	tracker *tracker
 	pages   chan *page
-	opened  func() // the first iterator is there, or never will be
+	noRoom  chan struct{} // holds one when the next page has begun to wait for room
+	opened  func()        // the first iterator is there, or never will be
 
 	ctx       context.Context // of the handlers; its cause says why it ended
 	cancel    context.CancelCauseFunc
@@ -68,7 +69,7 @@ func newTenure(g *group, s *stream, held *lease.Held) *tenure {
 	t := &tenure{
 		g: g, opts: g.opts, stream: s, spans: newSpans(g.opts, g.tracer, s.name, g.name, row.ShardID), key: row.Key, shardID: row.ShardID,
 		meter: s.meter.shard(row.ShardID), held: held,
-		tracker: &tracker{max: g.inFlight}, pages: make(chan *page), askedFor: make(chan struct{}),
+		tracker: &tracker{max: g.inFlight}, pages: make(chan *page), noRoom: make(chan struct{}, 1), askedFor: make(chan struct{}),
 		opened: sync.OnceFunc(g.opened),
 	}
 	s.store.Expose(row.ShardID)
@@ -147,11 +148,19 @@ func (t *tenure) poller() *poller {
 	end, endErr := shardmap.ParseHashKey(row.EndingHashKey)
 	return &poller{
 		api: t.g.api, stream: t.stream.name, shardID: t.shardID, opts: t.opts, meter: t.meter, spans: t.spans,
-		buffered: t.g.buffered, opened: t.opened, resume: row.ResumeAt(),
+		buffered: t.g.buffered, opened: t.opened, waits: t.fetchWaits, resume: row.ResumeAt(),
 		split: &deaggregator{
 			stream: t.stream.name, shardID: t.shardID, filter: t.opts.RangeFilter, buffers: &t.g.buffers,
 			rng: shardmap.Range{Start: start, End: end}, rangeKnown: startErr == nil && endErr == nil,
 		},
+	}
+}
+
+// fetchWaits tells whoever collects records that no page comes for now.
+func (t *tenure) fetchWaits() {
+	select {
+	case t.noRoom <- struct{}{}:
+	default:
 	}
 }
 
