@@ -132,8 +132,5 @@ func TestGoWorkersHandShardsOverWithinARenewalAndASecond(t *testing.T) {
 		if len(different) != 2000 {
 			t.Errorf("%d different records were handled; want 2000", len(different))
 		}
-		if free := owners(t, look); free[""] != 4 {
-			t.Errorf("after both have drained the leases are owned by %v; want 4 free ones", free)
-		}
 	})
 }

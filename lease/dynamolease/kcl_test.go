@@ -362,6 +362,20 @@ func TestALeaseOfAKCLWorkerCanBeReleasedForIt(t *testing.T) {
 	}
 }
 
+func TestACheckpointThatMovesBackIsAConflictWhenTheLeaseIsLost(t *testing.T) {
+	t.Parallel()
+	s := share(t, kclRows(t, "2.7.2")["checkpointed"])
+	held := s.must(s.store.Take(t.Context(), s.lease(), "go-1"))
+	if _, err := s.store.Checkpoint(t.Context(), held, kinetrail.At(firstSequence, 2)); !errors.Is(err, lease.ErrMovesBack) {
+		t.Errorf("Checkpoint behind the row's: %v; want ErrMovesBack", err)
+	}
+	s.kcl(held.Counter, item{"leaseOwner": text("java-1")})
+	var conflict *lease.ConflictError
+	if _, err := s.store.Checkpoint(t.Context(), held, kinetrail.At(firstSequence, 2)); !errors.As(err, &conflict) || conflict.Current.Owner != "java-1" {
+		t.Errorf("the same after the lease was lost: %v; want a conflict that shows java-1", err)
+	}
+}
+
 func TestABrokenRowIsAnErrorThatNamesIt(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]types.AttributeValue{

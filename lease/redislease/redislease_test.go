@@ -103,6 +103,32 @@ func TestARowOfAnotherSpellingIsReplacedAsItStands(t *testing.T) {
 	}
 }
 
+func TestACallerThatIsOutOfDateIsShownTheRowAsItIs(t *testing.T) {
+	t.Parallel()
+	_, client := inMemory(t)
+	store := redislease.New(client, "orders-app")
+	free := lease.Lease{Key: "shardId-000000000000", ShardID: "shardId-000000000000", Checkpoint: kinetrail.TrimHorizon()}
+	if err := store.Create(t.Context(), free); err != nil {
+		t.Fatal(err)
+	}
+	old, err := store.Take(t.Context(), free, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Checkpoint = kinetrail.At("9", 0)
+	now, err := store.Renew(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conflict *lease.ConflictError
+	if _, err := store.Request(t.Context(), free, "b"); !errors.As(err, &conflict) || !reflect.DeepEqual(conflict.Current, now) {
+		t.Errorf("Request of a lease that was free: %v; want a conflict with %+v", err, now)
+	}
+	if _, err := store.Checkpoint(t.Context(), old, kinetrail.At("8", 0)); !errors.As(err, &conflict) || !reflect.DeepEqual(conflict.Current, now) {
+		t.Errorf("Checkpoint, by an outdated owner, behind what it thinks the checkpoint is: %v; want a conflict with %+v", err, now)
+	}
+}
+
 func TestABrokenRowIsAnErrorThatNamesIt(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "{", `{"counter":"four"}`, `{"checkpoint":"LAST"}`} {
