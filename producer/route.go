@@ -428,7 +428,8 @@ func (s *schedule) unblock(k *kinesisRecord) {
 // each of its records goes first in the lane it belongs to now.
 func (s *schedule) reroute(k *kinesisRecord) {
 	lanes := map[*lane]*userQueue{}
-	for u, next := k.users, k.users; u != nil; u = next {
+	var next *userRecord
+	for u := k.users; u != nil; u = next {
 		next = u.next
 		u.own().earlier = slices.Clip(k.attempts)
 		l := s.laneOf(u)

@@ -280,7 +280,8 @@ func (s *schedule) failed(k *kinesisRecord, last Attempt, verdict verdict, err e
 // be sent again. It reports whether any are left; if not, k is done.
 func (s *schedule) dropExpired(k *kinesisRecord, code string, err error) bool {
 	var expired, left userQueue
-	for u, next := k.users, k.users; u != nil; u = next {
+	var next *userRecord
+	for u := k.users; u != nil; u = next {
 		next = u.next
 		if k.retryAt > u.putAt.add(s.rules.deadline) {
 			expired.append(u)
@@ -314,7 +315,8 @@ func (s *schedule) reject(users *userRecord, err *RejectedError, attempts []Atte
 	k := s.looseRequest().add()
 	*k = kinesisRecord{shardID: err.ShardID, kinesisDetails: &kinesisDetails{err: err, attempts: attempts}}
 	var last *userRecord
-	for u, next := users, users; u != nil; u = next {
+	var next *userRecord
+	for u := users; u != nil; u = next {
 		next = u.next
 		if s.stopped != nil {
 			s.undelivered = append(s.undelivered, u.given())
@@ -345,7 +347,8 @@ func (s *schedule) done(r *request, k *kinesisRecord) {
 		return
 	}
 	var others userQueue
-	for u, next := k.users, k.users; u != nil; u = next {
+	var next *userRecord
+	for u := k.users; u != nil; u = next {
 		next = u.next
 		if u.waiter != nil {
 			u.userDetails.result = r.result(k, u)
