@@ -1,47 +1,47 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 )
 
-func (s *sample) cpuPerRecord() float64 {
-	return float64(s.CPU.Nanoseconds()) / 1e3 / float64(s.Records)
-}
-
 // row is the median of a client's samples.
 type row struct {
-	Workload, Client    string
-	RecordsPerSecond    float64
-	CPUMicros           float64 // per record
-	LowMicros, HiMicros float64 // the extremes of CPUMicros
-	Allocations         float64 // per record
-	AllocatedBytes      float64 // per record
-	PeakRSS             float64 // MiB
+	workload, client string
+	recordsPerSecond float64
+	cpu              float64 // µs per record
+	low, high        float64 // the extremes of cpu
+	allocations      float64 // per record
+	allocatedBytes   float64 // per record
+	peakRSS          float64 // MiB
 }
 
 // report is what the samples of a run come to.
 type report struct {
-	rows   []row
-	rounds int
-	at     time.Time
+	rows     []row
+	rounds   int
+	at       time.Time
+	machine  string
+	versions string
 }
 
 func newReport(samples []sample, rounds int, at time.Time) *report {
-	r := &report{rounds: rounds, at: at}
-	type key struct{ workload, client string }
-	groups := map[key][]sample{}
-	for _, s := range samples {
-		k := key{s.Workload, s.Client}
-		groups[k] = append(groups[k], s)
-	}
+	r := &report{rounds: rounds, at: at.UTC(), machine: machine(), versions: versions()}
 	for _, w := range workloads() {
 		for _, c := range w.clients {
-			if group := groups[key{w.name, c.name}]; group != nil {
+			var group []sample
+			for _, s := range samples {
+				if s.Workload == w.name && s.Client == c.name {
+					group = append(group, s)
+				}
+			}
+			if len(group) > 0 {
 				r.rows = append(r.rows, summarise(group))
 			}
 		}
@@ -50,7 +50,7 @@ func newReport(samples []sample, rounds int, at time.Time) *report {
 }
 
 func summarise(group []sample) row {
-	of := func(value func(s *sample) float64) []float64 {
+	sorted := func(value func(s *sample) float64) []float64 {
 		values := make([]float64, len(group))
 		for i := range group {
 			values[i] = value(&group[i])
@@ -58,17 +58,17 @@ func summarise(group []sample) row {
 		slices.Sort(values)
 		return values
 	}
-	perRecord := func(value func(s *sample) uint64) float64 {
-		return median(of(func(s *sample) float64 { return float64(value(s)) / float64(s.Records) }))
-	}
-	cpu := of((*sample).cpuPerRecord)
+	cpu := sorted((*sample).cpuPerRecord)
 	return row{
-		Workload: group[0].Workload, Client: group[0].Client,
-		RecordsPerSecond: median(of(func(s *sample) float64 { return float64(s.Records) / s.Wall.Seconds() })),
-		CPUMicros:        median(cpu), LowMicros: cpu[0], HiMicros: cpu[len(cpu)-1],
-		Allocations:    perRecord(func(s *sample) uint64 { return s.Mallocs }),
-		AllocatedBytes: perRecord(func(s *sample) uint64 { return s.Bytes }),
-		PeakRSS:        median(of(func(s *sample) float64 { return float64(s.PeakRSS) / (1 << 20) })),
+		workload:         group[0].Workload,
+		client:           group[0].Client,
+		recordsPerSecond: median(sorted(func(s *sample) float64 { return float64(s.Records) / s.Wall.Seconds() })),
+		cpu:              median(cpu),
+		low:              cpu[0],
+		high:             cpu[len(cpu)-1],
+		allocations:      median(sorted(func(s *sample) float64 { return float64(s.Mallocs) / float64(s.Records) })),
+		allocatedBytes:   median(sorted(func(s *sample) float64 { return float64(s.Bytes) / float64(s.Records) })),
+		peakRSS:          median(sorted(func(s *sample) float64 { return float64(s.PeakRSS) / (1 << 20) })),
 	}
 }
 
@@ -81,45 +81,133 @@ func median(sorted []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-var _ = maps.Keys[map[int]int]
-var _ = cmp.Compare[int]
-var _ = strings.Cut
-
 func (r *report) find(workload, client string) (row, bool) {
-	for _, row := range r.rows {
-		if row.Workload == workload && row.Client == client {
-			return row, true
+	for _, x := range r.rows {
+		if x.workload == workload && x.client == client {
+			return x, true
 		}
 	}
 	return row{}, false
 }
 
-func (r *report) resultTable() string {
+// machine describes where the figures come from.
+func machine() string {
+	model := "unknown processor"
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d CPUs, %s/%s", model, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+}
+
+// versions are those of Go and of what is compared.
+func versions() string {
+	all := []string{runtime.Version()}
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return all[0]
+	}
+	compared := []string{
+		"github.com/aws/aws-sdk-go-v2/service/kinesis", "github.com/aws/smithy-go", "google.golang.org/protobuf",
+		"github.com/a8m/kinesis-producer", "github.com/harlow/kinesis-consumer", "github.com/awslabs/kinesis-aggregation/go/v2",
+	}
+	for _, module := range build.Deps {
+		if slices.Contains(compared, module.Path) {
+			all = append(all, module.Path+" "+module.Version)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// tsv is the table for machines.
+func (r *report) tsv() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n# %s\n# %s, medians of %d rounds\n", r.at.Format(time.DateOnly), r.machine, r.versions, r.rounds)
+	b.WriteString("case\tclient\trecords/s\tCPU µs/record\tlowest\thighest\tallocations/record\tallocated B/record\tpeak RSS MiB\n")
 	for _, x := range r.rows {
-		fmt.Fprintf(&b, "%-26s %-22s %7.3f µs (%.3f–%.3f) %9.0f/s %6.3f allocs %7.0f B %5.0f MiB\n", x.Workload, x.Client, x.CPUMicros, x.LowMicros, x.HiMicros, x.RecordsPerSecond, x.Allocations, x.AllocatedBytes, x.PeakRSS)
+		fmt.Fprintf(&b, "%s\t%s\t%.0f\t%.3f\t%.3f\t%.3f\t%.3f\t%.0f\t%.0f\n", x.workload, x.client,
+			x.recordsPerSecond, x.cpu, x.low, x.high, x.allocations, x.allocatedBytes, x.peakRSS)
 	}
 	return b.String()
 }
 
-func (r *report) comparisonTable() string {
+// measurements is the table for people.
+func (r *report) measurements() string {
 	var b strings.Builder
+	b.WriteString("| case | client | CPU µs/record (lowest–highest) | records/s | allocations/record | peak RSS, MiB |\n|---|---|---|---|---|---|\n")
+	for _, x := range r.rows {
+		fmt.Fprintf(&b, "| %s | %s | %.2f (%.2f–%.2f) | %.0f | %.2f | %.0f |\n", x.workload, x.client,
+			x.cpu, x.low, x.high, x.recordsPerSecond, x.allocations, x.peakRSS)
+	}
+	return b.String()
+}
+
+// comparisons is the table of what is promised, with what came of it.
+func (r *report) comparisons() string {
+	var b strings.Builder
+	b.WriteString("| case | measured | at least | aim |\n|---|---|---|---|\n")
 	for _, c := range comparisons() {
 		ours, ok := r.find(c.workload, c.ours)
-		theirs, ok2 := r.find(c.workload, c.theirs)
-		if !ok || !ok2 {
+		theirs, known := r.find(c.workload, c.theirs)
+		if !ok || !known {
 			continue
 		}
-		switch {
-		case c.timesAtLeast > 0:
-			fmt.Fprintf(&b, "%-70s %.2f× (%.1f, aim %.1f)\n", c.title, theirs.CPUMicros/ours.CPUMicros, c.timesAtLeast, c.timesAim)
-		case c.moreAtMost > 0:
-			fmt.Fprintf(&b, "%-70s +%.0f %% (%.0f, aim %.0f)\n", c.title, 100*(ours.CPUMicros/theirs.CPUMicros-1), c.moreAtMost, c.moreAim)
-		default:
-			fmt.Fprintf(&b, "%-70s +%.0f ns\n", c.title, 1000*(ours.CPUMicros-theirs.CPUMicros))
-		}
+		fmt.Fprintf(&b, "| %s | %s |\n", c.title, c.judge(ours.cpu, theirs.cpu))
 	}
 	return b.String()
 }
 
-func (r *report) write(results, page string) error { return nil }
+// judge says how two figures compare, and what was wanted.
+func (c comparison) judge(ours, theirs float64) string {
+	missed := func(is bool) string {
+		if is {
+			return " (missed)"
+		}
+		return ""
+	}
+	switch {
+	case c.timesAtLeast > 0:
+		return fmt.Sprintf("%.2f×%s | %.1f× | %.1f×", theirs/ours, missed(theirs/ours < c.timesAtLeast), c.timesAtLeast, c.timesAim)
+	case c.moreAtMost > 0:
+		more := 100 * (ours/theirs - 1)
+		return fmt.Sprintf("%+.0f %%%s | ≤ %.0f %% | %.0f %%", more, missed(more > c.moreAtMost), c.moreAtMost, c.moreAim)
+	}
+	return fmt.Sprintf("%+.0f ns | – | –", 1000*(ours-theirs))
+}
+
+// write writes the table for machines and the plot to a folder, and the tables
+// for people into a page.
+func (r *report) write(folder, page string) error {
+	if err := os.WriteFile(filepath.Join(folder, "clients.tsv"), []byte(r.tsv()), 0o644); err != nil {
+		return err
+	}
+	if err := r.plot(filepath.Join(folder, "clients.svg")); err != nil {
+		return fmt.Errorf("draw the plot: %w", err)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	about := fmt.Sprintf("%s, %s. %s. Medians of %d alternating rounds.\n", r.at.Format(time.DateOnly), r.machine, r.versions, r.rounds)
+	for name, table := range map[string]string{"about": about, "comparisons": r.comparisons(), "measurements": r.measurements()} {
+		if text, err = replacePart(text, name, table); err != nil {
+			return fmt.Errorf("page %s: %w", page, err)
+		}
+	}
+	return os.WriteFile(page, text, 0o644)
+}
+
+// replacePart replaces what stands between two marks of a page.
+func replacePart(page []byte, name, part string) ([]byte, error) {
+	begin, end := "<!-- bench:"+name+" -->\n", "<!-- /bench:"+name+" -->"
+	before, rest, ok := strings.Cut(string(page), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		return nil, fmt.Errorf("it has no part %q", name)
+	}
+	return []byte(before + begin + "\n" + part + "\n" + end + after), nil
+}

@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	r := newReport(samples, *rounds, time.Now())
-	fmt.Print("\n", r.resultTable(), "\n", r.comparisonTable())
+	fmt.Print("\n", r.measurements(), "\n", r.comparisons())
 	if *only != "" {
 		return nil
 	}

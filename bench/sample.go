@@ -175,3 +175,8 @@ func writeAllocs(file string) error {
 	defer f.Close()
 	return pprof.Lookup("allocs").WriteTo(f, 0)
 }
+
+// cpuPerRecord is in microseconds.
+func (s *sample) cpuPerRecord() float64 {
+	return s.CPU.Seconds() * 1e6 / float64(s.Records)
+}
