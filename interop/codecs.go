@@ -300,17 +300,17 @@ func throughStreams(s *session) (string, error) {
 		call.Put, call.Get = append(call.Put, put), append(call.Get, get)
 		names[put.Name], names[get.Name] = 1, 1
 	}
-	server, err := s.listen(false, func(o *localkinesis.Options) { o.Streams = names })
+	server, err := listen(func(o *localkinesis.Options) { o.Streams = names })
 	if err != nil {
 		return "", err
 	}
-	defer server.close()
+	defer server.Close()
 	for _, st := range call.Get {
 		if err := putValues(s, server, st); err != nil {
 			return "", fmt.Errorf("put %s: %w", st.Codec, err)
 		}
 	}
-	call.Endpoint = server.url
+	call.Endpoint = server.URL()
 	seen, err := s.valuesRead(s.python("async_kinesis.py", false), call)
 	if err != nil {
 		return "", err
@@ -324,7 +324,7 @@ func throughStreams(s *session) (string, error) {
 }
 
 // putValues puts the values of a stream with the producer.
-func putValues(s *session, server *watched, st stream) error {
+func putValues(s *session, server *localkinesis.Server, st stream) error {
 	given, err := valuesOf(st.Values)
 	if err != nil {
 		return err
@@ -346,7 +346,7 @@ func putValues(s *session, server *watched, st stream) error {
 }
 
 // getValues expects the values of a stream from the consumer.
-func getValues(s *session, server *watched, st stream) error {
+func getValues(s *session, server *localkinesis.Server, st stream) error {
 	want, err := valuesOf(st.Values)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
@@ -24,7 +25,7 @@ import (
 // to.
 type kpl struct {
 	*process
-	server *watched
+	server *localkinesis.Server
 }
 
 const kplName = "KPL"
@@ -45,30 +46,32 @@ func checkKPL(s *session) {
 	s.check(kplName, "makes the containers of aggregate/testdata", func() (string, error) { return library.golden(s) })
 	s.check(kplName, "puts, the consumer reads", func() (string, error) { return library.bulk(s) })
 	s.check(kplName, "puts across a split, the consumer reads", func() (string, error) { return library.acrossSplit(s) })
-	s.check(kplName, "ends", func() (string, error) { return "", library.close() })
-	library.server.close()
+	s.check(kplName, "ends", func() (string, error) { return "", errors.Join(library.close(), library.server.Close()) })
 }
 
 func openKPL(s *session) (*kpl, error) {
-	server, err := s.listen(true, func(o *localkinesis.Options) {
-		o.Streams = map[string]int{"golden": 1, "bulk": 4, "split": 1}
+	server, err := listen(func(o *localkinesis.Options) {
+		o.Certificate, o.Streams = s.secure.certificate, map[string]int{"golden": 1, "bulk": 4, "split": 1}
 	})
 	if err != nil {
 		return nil, err
 	}
+	p, err := startKPL(s, server.URL())
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return &kpl{p, server}, nil
+}
+
+func startKPL(s *session, url string) (*process, error) {
 	if err := os.MkdirAll(s.path("kpl"), 0o755); err != nil {
 		return nil, err
 	}
-	command, err := s.java("kpl", "Kpl", nil, server.port(), s.path("kpl"))
+	command, err := s.java("kpl", "Kpl", nil, url[strings.LastIndexByte(url, ':')+1:], s.path("kpl"))
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.start("java/Kpl.java", command)
-	if err != nil {
-		server.close()
-		return nil, err
-	}
-	return &kpl{p, server}, nil
+	return s.start("java/Kpl.java", command)
 }
 
 // kplResult is what the library says of a record.
@@ -197,7 +200,7 @@ func (k *kpl) bulk(s *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	containers, err := documentOf(k.server.Server, "bulk", all)
+	containers, err := documentOf(k.server, "bulk", all)
 	if err != nil {
 		return "", err
 	}

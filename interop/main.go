@@ -95,7 +95,7 @@ func newSession(ctx context.Context, cache, skip string, update bool) (*session,
 			return nil, fmt.Errorf("%q cannot be skipped, only %s can", name, strings.Join(languages, ", "))
 		}
 	}
-	if s.secure, err = newIdentity(filepath.Join(folder, "certificate.pem")); err != nil {
+	if s.secure, err = newIdentity(folder); err != nil {
 		return nil, fmt.Errorf("make a certificate: %w", err)
 	}
 	return s, nil

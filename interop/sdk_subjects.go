@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -35,6 +36,10 @@ var subjects = []subject{
 	{name: "warm throughput", play: warmThroughput, needs: []string{"UpdateStreamWarmThroughput", "UpdateAccountSettings"}},
 	{name: "record distribution", play: distribution, needs: []string{"UpdateStreamRecordDistributionStrategy"}},
 	{name: "channels", play: channels, needs: []string{"CreateChannel"}},
+}
+
+func subjectNamed(name string) subject {
+	return subjects[slices.IndexFunc(subjects, func(s subject) bool { return s.name == name })]
 }
 
 const (

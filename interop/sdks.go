@@ -19,24 +19,25 @@ type library struct {
 	language string
 	open     func(s *session) (sdk, error)
 
-	// http and content are how it speaks, without TLS and with it.
-	http, secureHTTP string
-	content          string
+	// speaks is the version of HTTP and the content type.
+	speaks string
 }
 
 const (
-	jsonContent = "application/x-amz-json-1.1"
-	cborContent = "application/x-amz-cbor-1.1"
+	http1JSON = "HTTP/1.1, application/x-amz-json-1.1"
+	http1CBOR = "HTTP/1.1, application/x-amz-cbor-1.1"
+	http2JSON = "HTTP/2.0, application/x-amz-json-1.1"
+	http2CBOR = "HTTP/2.0, application/x-amz-cbor-1.1"
 )
 
 var libraries = []library{
-	{"AWS CLI", "python", openAWSCLI, "HTTP/1.1", "HTTP/1.1", jsonContent},
-	{"boto3", "python", openBoto3, "HTTP/1.1", "HTTP/1.1", jsonContent},
-	{"SDK for JavaScript, HTTP/2", "node", openNode(), "HTTP/2.0", "HTTP/2.0", jsonContent},
-	{"SDK for JavaScript, HTTP/1", "node", openNode("http1"), "HTTP/1.1", "HTTP/1.1", jsonContent},
-	{"SDK for Java, async", "java", openJava("async"), "HTTP/2.0", "HTTP/2.0", cborContent},
-	{"SDK for Java, sync", "java", openJava("sync"), "HTTP/1.1", "HTTP/1.1", cborContent},
-	{"SDK for Java, without CBOR", "java", openJava("async", "-Daws.cborEnabled=false"), "HTTP/2.0", "HTTP/2.0", jsonContent},
+	{"AWS CLI", "python", openAWSCLI, http1JSON},
+	{"boto3", "python", openBoto3, http1JSON},
+	{"SDK for JavaScript, HTTP/2", "node", openNode(), http2JSON},
+	{"SDK for JavaScript, HTTP/1", "node", openNode("http1"), http1JSON},
+	{"SDK for Java, async", "java", openJava("async"), http2CBOR},
+	{"SDK for Java, sync", "java", openJava("sync"), http1CBOR},
+	{"SDK for Java, without CBOR", "java", openJava("async", "-Daws.cborEnabled=false"), http2JSON},
 }
 
 func openBoto3(s *session) (sdk, error) {
@@ -85,13 +86,14 @@ func (l library) check(s *session) error {
 			s.check(l.name, subject.name, func() (string, error) { return l.play(s, client, subject, operations) })
 		}
 	}
-	for _, secure := range []bool{false, true} {
-		what, want := "speaks", l.http
-		if secure {
-			what, want = "speaks over TLS", l.secureHTTP
-		}
-		s.check(l.name, what, func() (string, error) { return speaks(s, client, secure, want, l.content) })
+	overTLS := subjectNamed("subscribe")
+	if !client.has("SubscribeToShard") {
+		overTLS = subjectNamed("tags")
 	}
+	s.check(l.name, overTLS.name+" over TLS", func() (string, error) {
+		return l.play(s, client, overTLS, operations, "--tls-cert", s.secure.file, "--tls-key", s.secure.key)
+	})
+	s.check(l.name, "speaks", func() (string, error) { return speaks(s, client, l.speaks) })
 	s.report.add(l.name, len(operations), "operations")
 	if lacking := without(client, goOperations()); len(lacking) > 0 {
 		s.report.version(l.name, client.version()+"; it has no "+strings.Join(lacking, ", "))
@@ -100,8 +102,11 @@ func (l library) check(s *session) error {
 }
 
 // play plays a subject on a new server.
-func (l library) play(s *session, client sdk, subject subject, operations map[string]bool) (string, error) {
-	server, err := s.serve(subject.faults...)
+func (l library) play(s *session, client sdk, subject subject, operations map[string]bool, args ...string) (string, error) {
+	for _, rule := range subject.faults {
+		args = append(args, "--fault", rule)
+	}
+	server, err := s.serve(args...)
 	if err != nil {
 		return "", err
 	}
@@ -116,8 +121,8 @@ func (l library) play(s *session, client sdk, subject subject, operations map[st
 }
 
 // speaks looks at the version of HTTP and the content type of a put and a get.
-func speaks(s *session, client sdk, secure bool, wantHTTP, wantContent string) (string, error) {
-	server, err := s.listen(secure)
+func speaks(s *session, client sdk, want string) (string, error) {
+	server, err := watch()
 	if err != nil {
 		return "", err
 	}
@@ -130,11 +135,10 @@ func speaks(s *session, client sdk, secure bool, wantHTTP, wantContent string) (
 	if err := t.result(); err != nil {
 		return "", err
 	}
-	spoken := wantHTTP + ", " + wantContent
-	if seen := server.spoken(); !slices.Equal(seen, []string{spoken}) {
-		return "", fmt.Errorf("it speaks %s\n    want %s", strings.Join(seen, " and "), spoken)
+	if seen := server.spoken(); !slices.Equal(seen, []string{want}) {
+		return "", fmt.Errorf("it speaks %s\n    want %s", strings.Join(seen, " and "), want)
 	}
-	return spoken, nil
+	return want, nil
 }
 
 // goOperations are the operations that the Go SDK knows, and so the local server.

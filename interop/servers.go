@@ -3,26 +3,20 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,15 +31,12 @@ type served struct {
 	says    bytes.Buffer // on standard error
 }
 
-var servedURL = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+var servedURL = regexp.MustCompile(`https?://127\.0\.0\.1:\d+`)
 
-// serve starts kinetrail serve on a free port, with rules of faults.
-func (s *session) serve(faults ...string) (*served, error) {
-	args := []string{"serve", "--addr", "127.0.0.1:0"}
-	for _, rule := range faults {
-		args = append(args, "--fault", rule)
-	}
-	server := &served{command: exec.CommandContext(s.ctx, s.path("bin", "kinetrail"), args...)}
+// serve starts kinetrail serve on a free port, with more arguments.
+func (s *session) serve(args ...string) (*served, error) {
+	all := append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)
+	server := &served{command: exec.CommandContext(s.ctx, s.path("bin", "kinetrail"), all...)}
 	server.command.Stderr = &server.says
 	out, err := server.command.StdoutPipe()
 	if err != nil {
@@ -56,10 +47,10 @@ func (s *session) serve(faults ...string) (*served, error) {
 	}
 	lines := bufio.NewReader(out)
 	first, err := lines.ReadString('\n')
+	server.out = lines
 	if server.url = servedURL.FindString(first); server.url == "" {
 		return nil, errors.Join(fmt.Errorf("kinetrail serve says %q", first), err, server.close())
 	}
-	server.out = lines
 	return server, nil
 }
 
@@ -68,9 +59,7 @@ func (server *served) close() error {
 	if err := server.command.Process.Signal(os.Interrupt); err != nil {
 		return err
 	}
-	if server.out != nil {
-		_, _ = io.Copy(io.Discard, server.out)
-	}
+	_, _ = io.Copy(io.Discard, server.out)
 	var exit *exec.ExitError
 	if err := server.command.Wait(); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 130) {
 		return fmt.Errorf("kinetrail serve: %w\n%s", err, server.says.Bytes())
@@ -78,21 +67,32 @@ func (server *served) close() error {
 	return nil
 }
 
+// listen starts a local server in this process, on a free port.
+func listen(opts ...func(*localkinesis.Options)) (*localkinesis.Server, error) {
+	server, err := localkinesis.New(opts...)
+	if err != nil {
+		return nil, err
+	}
+	if err := server.Listen("127.0.0.1:0"); err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return server, nil
+}
+
 // watched is a local server in this process that notes how it is spoken to.
 type watched struct {
-	*localkinesis.Server
-
-	url  string
-	http *http.Server
-	done chan error
+	server *localkinesis.Server
+	http   *http.Server
+	url    string
+	done   chan error
 
 	mu   sync.Mutex
 	ways map[string]bool
 }
 
-// listen starts a local server on a free port.
-func (s *session) listen(secure bool, opts ...func(*localkinesis.Options)) (*watched, error) {
-	server, err := localkinesis.New(opts...)
+// watch starts a local server on a free port.
+func watch() (*watched, error) {
+	server, err := localkinesis.New()
 	if err != nil {
 		return nil, err
 	}
@@ -100,33 +100,19 @@ func (s *session) listen(secure bool, opts ...func(*localkinesis.Options)) (*wat
 	if err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
-	w := &watched{Server: server, ways: make(map[string]bool), done: make(chan error, 1)}
-	w.http = &http.Server{Handler: w, ReadHeaderTimeout: 10 * time.Second, Protocols: new(http.Protocols), ErrorLog: log.New(io.Discard, "", 0)}
+	w := &watched{server: server, url: "http://" + listener.Addr().String(), ways: make(map[string]bool), done: make(chan error, 1)}
+	w.http = &http.Server{Handler: w, ReadHeaderTimeout: 10 * time.Second, Protocols: new(http.Protocols)}
 	w.http.Protocols.SetHTTP1(true)
 	w.http.Protocols.SetUnencryptedHTTP2(true)
-	if secure {
-		w.url = "https://" + listener.Addr().String()
-		listener = hiding{tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{s.secure.certificate}, NextProtos: []string{"h2", "http/1.1"}})}
-	} else {
-		w.url = "http://" + listener.Addr().String()
-	}
 	go func() { w.done <- w.http.Serve(listener) }()
 	return w, nil
-}
-
-// hiding hides from net/http that its connections are TLS.
-type hiding struct{ net.Listener }
-
-func (l hiding) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	return struct{ net.Conn }{c}, err
 }
 
 func (w *watched) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	w.ways[r.Proto+", "+r.Header.Get("Content-Type")] = true
 	w.mu.Unlock()
-	w.Server.ServeHTTP(rw, r)
+	w.server.ServeHTTP(rw, r)
 }
 
 // spoken are the ways in which the server was spoken to.
@@ -136,45 +122,30 @@ func (w *watched) spoken() []string {
 	return slices.Sorted(maps.Keys(w.ways))
 }
 
-// port is where the server listens.
-func (w *watched) port() string {
-	return w.url[strings.LastIndexByte(w.url, ':')+1:]
-}
-
-func (w *watched) close() {
-	_ = w.http.Close()
+func (w *watched) close() error {
+	err := w.http.Close()
 	<-w.done
-	_ = w.Server.Close()
+	return errors.Join(err, w.server.Close())
 }
 
-// identity is a certificate for this machine that signs itself, and the file of
-// it for those that verify it.
+// identity is the certificate of local servers, and the files of it and its key.
 type identity struct {
-	certificate tls.Certificate
-	file        string
+	certificate *tls.Certificate
+	file, key   string
 }
 
-func newIdentity(file string) (*identity, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+func newIdentity(folder string) (*identity, error) {
+	certificate, err := localkinesis.SelfSigned()
 	if err != nil {
 		return nil, err
 	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "localhost"}, // Java refuses one without
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
-		DNSNames:              []string{"localhost"},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
 	if err != nil {
 		return nil, err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return &identity{tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file}, os.WriteFile(file, text, 0o644)
+	id := &identity{certificate, filepath.Join(folder, "certificate.pem"), filepath.Join(folder, "key.pem")}
+	return id, errors.Join(
+		os.WriteFile(id.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), 0o644),
+		os.WriteFile(id.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600),
+	)
 }
