@@ -132,7 +132,9 @@ func TestBothCodecsGiveTheSameAnswers(t *testing.T) {
 				compare(c.operation, c.missing)
 			}
 			compare(c.operation, c.valid)
-			compare(c.readWith, c.readBody)
+			if c.readWith != "SubscribeToShard" { // whose answer is in no codec
+				compare(c.readWith, c.readBody)
+			}
 		})
 	}
 }

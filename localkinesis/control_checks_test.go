@@ -23,9 +23,12 @@ const (
 
 var anyChannelARN = regexp.MustCompile(`arn:aws:kinesis:us-east-1:000000000000:channel/lake:[0-9a-f-]+`)
 
-// prepared puts the ARN of the prepared channel into a body.
+// prepared puts the ARN of the prepared channel, or a lost iterator, into a body.
 func prepared(t *testing.T, s *localkinesis.Server, body string) string {
 	t.Helper()
+	if strings.Contains(body, lostIterator) {
+		return strings.ReplaceAll(body, lostIterator, iteratorOfLost(t, s))
+	}
 	if !strings.Contains(body, channelARN) {
 		return body
 	}
@@ -121,7 +124,7 @@ var controlChecks = []check{
 		invalid:   `{}`,
 		reason:    "Value null at 'resourceARN' failed to satisfy constraint: Member must not be null",
 		missing:   `{"ResourceARN":"` + arnOfNone + `"}`, absent: noStream,
-		readWith: "GetResourcePolicy", readBody: `{"ResourceARN":"` + arnOfOrders + `"}`, readWant: `2012-10-17`,
+		readWith: "DeleteResourcePolicy", readBody: `{"ResourceARN":"` + arnOfOrders + `"}`, // refused where there is none
 	},
 	{
 		operation: "DeleteResourcePolicy",
@@ -183,13 +186,14 @@ var controlChecks = []check{
 		prepare:   withChannel,
 		valid:     `{}`,
 		want:      `{"ShardLimit":20000,"OpenShardCount":6,"OnDemandStreamCount":1,"OnDemandStreamCountLimit":50,"ChannelCount":1}`,
-		readWith:  "DescribeLimits", readBody: `{}`, readWant: `"OpenShardCount":6`,
+		readWith:  "DescribeStreamSummary", readBody: `{"StreamName":"ondemand"}`, readWant: `"OpenShardCount":4`,
 	},
 	{
 		operation: "DescribeAccountSettings",
+		prepare:   committed,
 		valid:     `{}`,
-		want:      `{"MinimumThroughputBillingCommitment":{"Status":"DISABLED"}}`,
-		readWith:  "DescribeAccountSettings", readBody: `{}`, readWant: `DISABLED`,
+		want:      `{"MinimumThroughputBillingCommitment":{"Status":"ENABLED","StartedAt":1699954286,"EarliestAllowedEndAt":1700040686}}`,
+		readWith:  "UpdateStreamWarmThroughput", readBody: `{"StreamName":"ondemand","WarmThroughputMiBps":1}`, readWant: `"TargetMiBps":1`, // refused without a commitment
 	},
 	{
 		operation: "UpdateAccountSettings",
@@ -326,7 +330,7 @@ var controlChecks = []check{
 		want:      `"ChannelDestinationType":"S3"`,
 		invalid:   `{"MaxResults":0}`,
 		reason:    "Value '0' at 'maxResults' failed to satisfy constraint: Member must have value greater than or equal to 1",
-		readWith:  "ListChannels", readBody: `{"StreamFilter":[{"StreamARN":"` + arnOfOrders + `"}]}`, readWant: `{"ChannelSummaries":[]}`,
+		readWith:  "DescribeChannel", readBody: `{"ChannelARN":"` + channelARN + `"}`, readWant: `"ChannelName":"lake"`,
 	},
 }
 

@@ -171,6 +171,12 @@ func TestAStaleShardListShowsTheShardsBeforeTheLatestReshard(t *testing.T) {
 	if got := len(must(t, out, err).Shards); got != 4 {
 		t.Errorf("the next list has %d shards; want 4", got)
 	}
+	strike(t, s, "DescribeStream nth=1 stale")
+	for _, want := range []int{3, 4} {
+		if got := strings.Count(mustSend(t, s, "DescribeStream", `{"StreamName":"orders"}`), `"ShardId"`); got != want {
+			t.Errorf("DescribeStream shows %d shards; want %d", got, want)
+		}
+	}
 }
 
 func TestAnIteratorExpiresByRuleOrByAJumpOfTheClock(t *testing.T) {

@@ -72,8 +72,8 @@ var checks = []check{
 		reason:    "Value '10001' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 10000",
 		missing:   `{"StreamARN":"` + arnOfOrders + `2"}`,
 		absent:    "Stream orders2 under account 000000000000 not found.",
-		readWith:  "DescribeStream", readBody: `{"StreamName":"orders","Limit":1}`,
-		readWant: `"HasMoreShards":true`,
+		readWith:  "ListShards", readBody: `{"StreamName":"orders"}`,
+		readWant: `"ShardId":"shardId-000000000001"`,
 	},
 	{
 		operation: "DescribeStreamSummary",
@@ -107,8 +107,8 @@ var checks = []check{
 		reason:    "Value null at 'shardFilter.type' failed to satisfy constraint: Member must not be null",
 		missing:   `{"StreamName":"none"}`,
 		absent:    "Stream none under account 000000000000 not found.",
-		readWith:  "ListShards", readBody: `{"StreamName":"orders","ExclusiveStartShardId":"shardId-000000000001"}`,
-		readWant: `{"Shards":[]}`,
+		readWith:  "DescribeStream", readBody: `{"StreamName":"orders"}`,
+		readWant: `"ShardId":"shardId-000000000001"`,
 	},
 	{
 		operation: "ListStreams",
@@ -116,8 +116,8 @@ var checks = []check{
 		want:      `"StreamNames":["orders"],"HasMoreStreams":false`,
 		invalid:   `{"Limit":0}`,
 		reason:    "Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
-		readWith:  "ListStreams", readBody: `{"ExclusiveStartStreamName":"orders"}`,
-		readWant: `"StreamNames":[]`,
+		readWith:  "DescribeStreamSummary", readBody: `{"StreamName":"orders"}`,
+		readWant: `"StreamName":"orders"`,
 	},
 	{
 		operation: "ListTagsForStream",
@@ -128,8 +128,8 @@ var checks = []check{
 		reason:    "Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50",
 		missing:   `{"StreamName":"none"}`,
 		absent:    "Stream none under account 000000000000 not found.",
-		readWith:  "ListTagsForStream", readBody: `{"StreamName":"orders","ExclusiveStartTagKey":"a"}`,
-		readWant: `{"Tags":[{"Key":"b","Value":"2"}],"HasMoreTags":false}`,
+		readWith:  "ListTagsForResource", readBody: `{"ResourceARN":"` + arnOfOrders + `"}`,
+		readWant: `{"Tags":[{"Key":"a","Value":"1"},{"Key":"b","Value":"2"}]}`,
 	},
 	{
 		operation: "MergeShards",
@@ -199,14 +199,51 @@ var checks = []check{
 	},
 	{
 		operation: "GetRecords",
-		prepare: func(t *testing.T, s *localkinesis.Server) {
-			mustSend(t, s, "PutRecord", `{"StreamName":"orders","PartitionKey":"k","Data":"aGVsbG8="}`)
-		},
-		want:     `"PartitionKey":"k"}],"NextShardIterator":"AAAAAAAAAA`,
-		invalid:  `{"Limit":0}`,
-		reason:   "Value null at 'shardIterator' failed to satisfy constraint: Member must not be null; Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
-		readWith: "GetRecords", readWant: `"PartitionKey":"k"}],"NextShardIterator":"AAAAAAAAAA`,
+		prepare:   closedWithARecord,
+		want:      `"Data":"aGVsbG8=","PartitionKey":"k"}],"NextShardIterator":null,`,
+		invalid:   `{"Limit":0}`,
+		reason:    "Value null at 'shardIterator' failed to satisfy constraint: Member must not be null; Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
+		missing:   `{"ShardIterator":"` + lostIterator + `"}`,
+		absent:    "Shard shardId-000000000000 in stream gone under account 000000000000 does not exist",
+		readWith:  "SubscribeToShard", readBody: subscribeBody,
+		readWant: `"Data":"aGVsbG8=","PartitionKey":"k"}]`,
 	},
+}
+
+// subscribing is the check of SubscribeToShard, whose answer is in no codec. It
+// ends by itself, because the shard is closed.
+var subscribing = check{
+	operation: "SubscribeToShard",
+	prepare:   closedWithARecord,
+	valid:     subscribeBody,
+	want:      `"Data":"aGVsbG8=","PartitionKey":"k"}]`,
+	invalid:   `{"ConsumerARN":"` + arnOfReports + `","StartingPosition":{"Type":"LATEST"}}`,
+	reason:    "Value null at 'shardId' failed to satisfy constraint: Member must not be null",
+	missing:   strings.Replace(subscribeBody, "reports", "none", 1),
+	absent:    "Consumer none, stream orders under account 000000000000 not found.",
+	readWith:  "GetRecords", readWant: `"Data":"aGVsbG8=","PartitionKey":"k"}]`,
+}
+
+// allChecks are those of every operation.
+func allChecks() []check { return append(slices.Clone(checks), subscribing) }
+
+// closedWithARecord leaves one record on shard 1, and closes it.
+func closedWithARecord(t *testing.T, s *localkinesis.Server) {
+	withConsumer(t, s)
+	mustSend(t, s, "PutRecord", `{"StreamName":"orders","PartitionKey":"k","Data":"aGVsbG8="}`)
+	mustSend(t, s, "SplitShard", `{"StreamName":"orders","ShardToSplit":"shardId-000000000001","NewStartingHashKey":"270141183460469231731687303715884105728"}`)
+}
+
+// lostIterator stands for an iterator of a stream that was deleted.
+const lostIterator = "LOST_ITERATOR"
+
+// iteratorOfLost makes such an iterator.
+func iteratorOfLost(t *testing.T, s *localkinesis.Server) string {
+	t.Helper()
+	mustSend(t, s, "CreateStream", `{"StreamName":"gone","ShardCount":1}`)
+	answer := mustSend(t, s, "GetShardIterator", `{"StreamName":"gone","ShardId":"0","ShardIteratorType":"LATEST"}`)
+	mustSend(t, s, "DeleteStream", `{"StreamName":"gone"}`)
+	return strings.TrimSuffix(strings.TrimPrefix(answer, `{"ShardIterator":"`), `"}`)
 }
 
 // tabled is the server the checks hold for, frozen at 1699954286.
@@ -223,7 +260,8 @@ func tabled(t *testing.T) *localkinesis.Server {
 func (c check) prepared(t *testing.T, s *localkinesis.Server) check {
 	t.Helper()
 	if c.prepare != nil {
-		c.valid, c.invalid = prepared(t, s, c.valid), prepared(t, s, c.invalid)
+		c.prepare(t, s)
+		c.valid, c.invalid, c.missing = prepared(t, s, c.valid), prepared(t, s, c.invalid), prepared(t, s, c.missing)
 	}
 	return c
 }
@@ -265,47 +303,95 @@ func refusal(t *testing.T, s *localkinesis.Server, operation, body string) (code
 	return code, message
 }
 
+// outcome is what trying an operation came to.
+type outcome struct {
+	served   bool
+	invalid  bool // what breaks a constraint is refused
+	missing  bool // what is not there is refused
+	readBack bool // another operation shows the effect
+}
+
+// try sends the requests of a check to a server of its own.
+func (c check) try(t *testing.T) (o outcome) {
+	t.Helper()
+	s := tabled(t)
+	c = c.prepared(t, s)
+	if c.invalid != "" {
+		code, message := refusal(t, s, c.operation, c.invalid)
+		if o.invalid = code == "ValidationException" && strings.Contains(message, c.reason); !o.invalid {
+			t.Errorf("%s: %s %q; want ValidationException %q", c.invalid, code, message, c.reason)
+		}
+	}
+	if c.missing != "" {
+		code, message := refusal(t, s, c.operation, c.missing)
+		if o.missing = code == "ResourceNotFoundException" && message == c.absent; !o.missing {
+			t.Errorf("%s: %s %q; want ResourceNotFoundException %q", c.missing, code, message, c.absent)
+		}
+	}
+	got := mustSend(t, s, c.operation, c.valid)
+	if o.served = strings.Contains(got, c.want) && (c.want == "") == (got == ""); !o.served {
+		t.Errorf("%s %s: %q; want %q in it", c.operation, c.valid, got, c.want)
+	}
+	got = mustSend(t, s, c.readWith, prepared(t, s, c.readBody))
+	if o.readBack = strings.Contains(got, c.readWant) && c.readWith != c.operation; !o.readBack {
+		t.Errorf("after it, %s %s: %s; want %s in it", c.readWith, c.readBody, got, c.readWant)
+	}
+	return o
+}
+
+// The operations that have no members to be wrong, and those that name nothing
+// that could be missing.
+var (
+	withoutMembers = []string{"DescribeAccountSettings", "DescribeLimits"}
+	withoutNames   = []string{"CreateStream", "DescribeAccountSettings", "DescribeLimits", "ListChannels", "ListStreams", "UpdateAccountSettings"}
+)
+
 func TestEveryOperationIsServedRefusedAndReadBack(t *testing.T) {
 	t.Parallel()
-	for _, c := range checks {
+	for _, c := range allChecks() {
 		t.Run(c.operation, func(t *testing.T) {
 			t.Parallel()
-			s := tabled(t)
-			if c.prepare != nil {
-				c.prepare(t, s)
+			want := outcome{
+				served:   true,
+				invalid:  !slices.Contains(withoutMembers, c.operation),
+				missing:  !slices.Contains(withoutNames, c.operation),
+				readBack: true,
 			}
-			c = c.prepared(t, s)
-			if c.invalid == "" {
-				if noMembers := []string{"DescribeLimits", "DescribeAccountSettings"}; !slices.Contains(noMembers, c.operation) {
-					t.Fatal("the table has no invalid request")
-				}
-			} else if code, message := refusal(t, s, c.operation, c.invalid); code != "ValidationException" || !strings.Contains(message, c.reason) {
-				t.Errorf("%s: %s %q; want ValidationException %q", c.invalid, code, message, c.reason)
-			}
-			if c.missing != "" {
-				if code, message := refusal(t, s, c.operation, c.missing); code != "ResourceNotFoundException" || message != c.absent {
-					t.Errorf("%s: %s %q; want ResourceNotFoundException %q", c.missing, code, message, c.absent)
-				}
-			}
-			if got := mustSend(t, s, c.operation, c.valid); !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
-				t.Errorf("%s %s: %q; want %q in it", c.operation, c.valid, got, c.want)
-			}
-			if got := mustSend(t, s, c.readWith, prepared(t, s, c.readBody)); !strings.Contains(got, c.readWant) {
-				t.Errorf("after it, %s %s: %s; want %s in it", c.readWith, c.readBody, got, c.readWant)
+			if got := c.try(t); got != want {
+				t.Errorf("%s: %+v; want %+v", c.operation, got, want)
 			}
 		})
 	}
 }
 
-func TestEveryOperationHasAnEntryInTheTable(t *testing.T) {
+func TestEveryOperationHasACheck(t *testing.T) {
 	t.Parallel()
-	tested := []string{"SubscribeToShard"} // which has tests of its own
-	for _, c := range checks {
+	var tested []string
+	for _, c := range allChecks() {
 		tested = append(tested, c.operation)
 	}
 	slices.Sort(tested)
 	if want := slices.Sorted(maps.Keys(localkinesis.Operations())); !slices.Equal(tested, want) {
 		t.Errorf("tested %v; the server has %v", tested, want)
+	}
+}
+
+func TestListsBeginAndEndWhereTheyAreTold(t *testing.T) {
+	t.Parallel()
+	s := tabled(t)
+	tagged(t, s)
+	withChannel(t, s)
+	for _, tt := range []struct{ operation, body, want string }{
+		{"DescribeStream", `{"StreamName":"orders","Limit":1}`, `"HasMoreShards":true`},
+		{"DescribeStream", `{"StreamName":"orders","ExclusiveStartShardId":"shardId-000000000000"}`, `"Shards":[{"ShardId":"shardId-000000000001"`},
+		{"ListShards", `{"StreamName":"orders","ExclusiveStartShardId":"shardId-000000000001"}`, `{"Shards":[]}`},
+		{"ListStreams", `{"ExclusiveStartStreamName":"ondemand"}`, `"StreamNames":["orders"]`},
+		{"ListTagsForStream", `{"StreamName":"orders","ExclusiveStartTagKey":"a"}`, `{"Tags":[{"Key":"b","Value":"2"}],"HasMoreTags":false}`},
+		{"ListChannels", `{"StreamFilter":[{"StreamARN":"` + arnOfOrders + `"}]}`, `{"ChannelSummaries":[]}`},
+	} {
+		if got := mustSend(t, s, tt.operation, tt.body); !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s: %s; want %s in it", tt.operation, tt.body, got, tt.want)
+		}
 	}
 }
 

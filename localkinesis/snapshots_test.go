@@ -153,9 +153,6 @@ func TestAnswersHaveOnlyMembersTheSDKKnows(t *testing.T) {
 		t.Run(c.operation, func(t *testing.T) {
 			t.Parallel()
 			s := tabled(t)
-			if c.prepare != nil {
-				c.prepare(t, s)
-			}
 			c = c.prepared(t, s)
 			if answer := mustSend(t, s, c.operation, c.valid); answer != "" {
 				var members map[string]any
