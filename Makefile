@@ -24,8 +24,8 @@ fuzz: ## run every fuzz test for FUZZTIME each (default 20s)
 chaos: ## kill the local server KILLS times while writers write (default 2000)
 	KINETRAIL_KILLS=$(or $(KILLS),2000) KINETRAIL_SEED=$(SEED) go test -run '^TestNothingAcknowledgedIsLostByAKill$$' -count=1 -v -timeout 2h ./localkinesis/diskstore
 
-bench: ## run the benchmarks of the packages; PKG=./shardmap for one of them
-	go test -run '^$$' -bench . -benchmem $(or $(PKG),./...)
+bench: ## measure the clients next to their peers, and write it down; PKG=./shardmap runs a package's benchmarks
+	$(if $(PKG),go test -run '^$$' -bench . -benchmem $(PKG),cd bench && go run . run)
 
 bench-micro: ## measure the tables of docs/benchmarks.md and the README, and write them down
 	go run ./internal/benchtable -w
