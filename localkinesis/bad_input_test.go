@@ -8,10 +8,12 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -131,6 +133,28 @@ func TestRandomBodiesGetAClearAnswer(t *testing.T) {
 			if r := send(t, s, operation, changed, codec); r.status != 200 && (r.status != 400 || len(r.body) == 0) {
 				t.Fatalf("%s %q: %d %q; want an answer or a refusal", operation, changed, r.status, r.body)
 			}
+		}
+	})
+}
+
+func FuzzEveryBodyGetsAClearAnswer(f *testing.F) {
+	names := slices.Sorted(maps.Keys(localkinesis.Operations()))
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "SubscribeToShard" }) // which can last
+	for _, c := range checks {
+		f.Add(slices.Index(names, c.operation), []byte(c.valid), false)
+		f.Add(slices.Index(names, c.operation), []byte(c.invalid), false)
+	}
+	f.Add(0, []byte("\xa1\x6aStreamName\x66orders"), true)
+	f.Add(3, []byte("\xbf\x67Records\x9f\xa2\x64Data\x41x\x6cPartitionKey\x61k\xff\x6aStreamName\x66orders\xff"), true)
+	f.Fuzz(func(t *testing.T, operation int, body []byte, inCBOR bool) {
+		s := tabled(t)
+		codec := func(*http.Request) {}
+		if inCBOR {
+			codec = asCBOR
+		}
+		name := names[uint(operation)%uint(len(names))]
+		if r := send(t, s, name, string(body), codec); r.status != 200 && (r.status != 400 || len(r.body) == 0) {
+			t.Errorf("%s %q: %d %q; want an answer or a refusal", name, body, r.status, r.body)
 		}
 	})
 }
