@@ -152,12 +152,8 @@ func (r deaggregator) makes(s *session, given document) (string, error) {
 func (r deaggregator) throwsAway(s *session, given document) error {
 	stray := given.Containers[0]
 	stray.StartingHashKey, stray.EndingHashKey = "0", "0"
-	command, err := r.command(s)
+	got, err := r.read(s, document{Containers: []container{stray}})
 	if err != nil {
-		return err
-	}
-	var got document
-	if err := s.exchange(command, document{Containers: []container{stray}}, &got); err != nil {
 		return err
 	}
 	if len(got.Containers) != 1 || len(got.Containers[0].Records) != 0 {
@@ -187,12 +183,8 @@ func readJSON(file string, into any) error {
 }
 
 func (r deaggregator) check(s *session, given document) (string, error) {
-	command, err := r.command(s)
+	got, err := r.read(s, given)
 	if err != nil {
-		return "", err
-	}
-	var got document
-	if err := s.exchange(command, given, &got); err != nil {
 		return "", err
 	}
 	s.report.version(r.name, got.MadeBy)
@@ -203,6 +195,17 @@ func (r deaggregator) check(s *session, given document) (string, error) {
 	s.report.add(r.name, len(given.Containers), "containers")
 	s.report.add(r.name, records, "records")
 	return fmt.Sprintf("%s, %s", things(len(given.Containers), "containers"), things(records, "records")), nil
+}
+
+// read is what the library reads of containers.
+func (r deaggregator) read(s *session, given document) (document, error) {
+	command, err := r.command(s)
+	if err != nil {
+		return document{}, err
+	}
+	var got document
+	err = s.exchange(command, given, &got)
+	return got, err
 }
 
 // exchange runs a program that takes a document and answers with another.

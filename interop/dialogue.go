@@ -39,13 +39,18 @@ type apiCall struct {
 	// Records ends a subscription after so many records. Zero reads to the
 	// end. The output of a subscription is its Events.
 	Records int `json:"records,omitempty"`
+
+	// begun is called when a subscription has begun, if it is not nil.
+	begun func()
 }
 
 // apiAnswer is a line of a library: the output in the form of the input, or what
-// the library says of the service's error.
+// the library says of the service's error. Before that of a subscription comes a
+// line that says that it has begun.
 type apiAnswer struct {
-	Output json.RawMessage `json:"output"`
-	Error  *apiError       `json:"error"`
+	Subscribed bool            `json:"subscribed"`
+	Output     json.RawMessage `json:"output"`
+	Error      *apiError       `json:"error"`
 }
 
 type apiError struct {
@@ -104,6 +109,13 @@ func (p *process) call(_ context.Context, endpoint string, c apiCall) (apiAnswer
 	}
 	var answer apiAnswer
 	err = p.exchange(line, &answer)
+	if err == nil && answer.Subscribed {
+		if c.begun != nil {
+			c.begun()
+		}
+		answer = apiAnswer{}
+		err = p.read(&answer)
+	}
 	return answer, err
 }
 

@@ -38,6 +38,9 @@ func (g goSDK) call(ctx context.Context, _ string, c apiCall) (apiAnswer, error)
 	output := results[0].Interface()
 	err, _ = results[1].Interface().(error)
 	if subscribed, ok := output.(*kinesis.SubscribeToShardOutput); ok && err == nil {
+		if c.begun != nil {
+			c.begun()
+		}
 		output, err = eventsOf(subscribed, c.Records)
 	}
 	var refused smithy.APIError

@@ -208,7 +208,11 @@ func (k *kpl) bulk(s *session) (string, error) {
 		return "", errors.New("the library made no container")
 	}
 	kcl := deaggregators[len(deaggregators)-1]
-	if _, err := kcl.check(s, containers); err != nil {
+	same, err := kcl.read(s, containers)
+	if err == nil {
+		_, err = kcl.compare(same, containers)
+	}
+	if err != nil {
 		return "", fmt.Errorf("%s: %w", kcl.name, err)
 	}
 	s.report.add(kplName, len(got), "records")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,47 +27,79 @@ func run(ctx context.Context, args []string) int {
 	cache := flags.String("cache", ".cache", "`folder` that the libraries were installed in")
 	skip := flags.String("skip", "", "`languages` to leave out, separated by commas: "+strings.Join(languages, ", "))
 	only := flags.String("only", "", "`part` of the checks to make alone: "+strings.Join(partNames(), ", "))
+	timeout := flags.Duration("timeout", 15*time.Minute, "give up after this `time`")
 	update := flags.Bool("update", false, "write the bytes that the libraries make to the testdata folders")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	defer cancel()
 	s, err := newSession(ctx, *cache, *skip, *update)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "interop:", err)
 		return 2
 	}
-	began := time.Now()
-	for _, p := range parts {
-		if *only == "" || *only == p.name {
-			p.check(s)
-		}
+	wanted := slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return *only != "" && *only != p.name })
+	if len(wanted) == 0 {
+		fmt.Fprintf(os.Stderr, "interop: there is no part %q, only %s\n", *only, strings.Join(partNames(), ", "))
+		return 2
 	}
+	began := time.Now()
+	s.checkAll(wanted)
 	if !s.report.summary(time.Since(began)) {
 		return 1
 	}
 	return 0
 }
 
-// part is a group of checks.
+// part is a group of checks, and the peers in the order of the summary.
 type part struct {
 	name  string
 	check func(s *session)
+	peers []string
 }
 
 var parts = []part{
-	{"sdks", checkSDKs},
-	{"containers", checkContainers},
-	{"kpl", checkKPL},
-	{"codecs", checkCodecs},
-	{"readers", checkReaders},
+	{"aws-cli", checkAWSCLI, []string{awsCLIName}},
+	{"sdks", checkSDKs, namesOf(libraries, func(l library) string { return l.name })},
+	{"containers", checkContainers, namesOf(deaggregators, func(d deaggregator) string { return d.name })},
+	{"kpl", checkKPL, []string{kplName}},
+	{"codecs", checkCodecs, []string{asyncKinesis}},
+	{"readers", checkReaders, append(namesOf(pageReaders, func(r pageReader) string { return r.name }), handlerName)},
 }
 
-func partNames() []string {
-	names := make([]string, len(parts))
-	for i, p := range parts {
-		names[i] = p.name
+func partNames() []string { return namesOf(parts, func(p part) string { return p.name }) }
+
+func namesOf[T any](all []T, name func(T) string) []string {
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = name(all[i])
 	}
 	return names
+}
+
+// checkAll makes the checks of some parts, two at a time: the AWS CLI takes as
+// long as all others.
+func (s *session) checkAll(parts []part) {
+	for _, p := range parts {
+		for _, name := range p.peers {
+			s.report.peer(name)
+		}
+	}
+	next := make(chan part)
+	var workers sync.WaitGroup
+	for range 2 {
+		workers.Go(func() {
+			for p := range next {
+				p.check(s)
+			}
+		})
+	}
+	for _, p := range parts {
+		next <- p
+	}
+	close(next)
+	workers.Wait()
 }
 
 // languages are those whose libraries can be left out.
@@ -117,7 +149,7 @@ func (s *session) check(peer, what string, make func() (seen string, err error))
 	began := time.Now()
 	seen, err := make()
 	if s.ctx.Err() != nil {
-		err = errors.New("interrupted")
+		err = fmt.Errorf("interrupted: %w", context.Cause(s.ctx))
 	}
 	s.report.line(peer, what, seen, time.Since(began), err)
 }

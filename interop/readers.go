@@ -14,12 +14,14 @@ import (
 	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
-// pageReaders are the readers on docs/tracing.md for programs without
-// kinetrail. The test of that page runs them.
-var pageReaders = []struct {
+// pageReader is a reader on docs/tracing.md for programs without kinetrail, and
+// how its language tells its version. The test of that page runs it.
+type pageReader struct {
 	name, language string
 	version        []string
-}{
+}
+
+var pageReaders = []pageReader{
 	{"reader in Python", "python", []string{"python3", "--version"}},
 	{"reader in Node", "node", []string{"node", "--version"}},
 	{"reader in Java", "java", []string{"java", "--version"}},

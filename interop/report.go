@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
-// report writes a line for each check, and at the end a summary by peer.
+// report writes a line for each check, and at the end a summary by peer. Several
+// goroutines may use it at once.
 type report struct {
+	mu    sync.Mutex
 	out   io.Writer
 	peers []*peer
 }
@@ -31,7 +34,14 @@ type count struct {
 
 func newReport(out io.Writer) *report { return &report{out: out} }
 
-func (r *report) peer(name string) *peer {
+// peer puts a peer behind those of the summary, unless it is among them.
+func (r *report) peer(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known(name)
+}
+
+func (r *report) known(name string) *peer {
 	for _, p := range r.peers {
 		if p.name == name {
 			return p
@@ -43,14 +53,24 @@ func (r *report) peer(name string) *peer {
 }
 
 // version is what a peer calls itself.
-func (r *report) version(name, version string) { r.peer(name).version = version }
+func (r *report) version(name, version string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known(name).version = version
+}
 
 // skip notes that a peer was left out with its language.
-func (r *report) skip(name, language string) { r.peer(name).language = language }
+func (r *report) skip(name, language string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known(name).language = language
+}
 
 // add counts things that a peer has done.
 func (r *report) add(name string, n int, thing string) {
-	p := r.peer(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.known(name)
 	for i := range p.counts {
 		if p.counts[i].thing == thing {
 			p.counts[i].n += n
@@ -60,8 +80,11 @@ func (r *report) add(name string, n int, thing string) {
 	p.counts = append(p.counts, count{n, thing})
 }
 
+// line writes what came of a check.
 func (r *report) line(name, what, seen string, took time.Duration, err error) {
-	p := r.peer(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.known(name)
 	if err != nil {
 		p.failed++
 		fmt.Fprintf(r.out, "FAIL  %-28s %s\n      %s\n", name, what, strings.ReplaceAll(err.Error(), "\n", "\n      "))
@@ -77,6 +100,8 @@ func (r *report) line(name, what, seen string, took time.Duration, err error) {
 // summary writes what was checked against which version, and tells whether all
 // of it held. A run without a single check does not hold.
 func (r *report) summary(took time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	fmt.Fprintln(r.out)
 	var ok, failed int
 	skipped := make(map[string]bool)
@@ -86,6 +111,9 @@ func (r *report) summary(took time.Duration) bool {
 		case p.language != "":
 			skipped[p.language] = true
 			fmt.Fprintf(r.out, "%-28s not checked: %s is skipped\n", p.name, p.language)
+		case p.ok+p.failed == 0:
+			failed++
+			fmt.Fprintf(r.out, "%-28s NOT CHECKED\n", p.name)
 		case p.failed > 0:
 			fmt.Fprintf(r.out, "%-28s %d of %d checks FAILED; %s\n", p.name, p.failed, p.ok+p.failed, p.version)
 		default:

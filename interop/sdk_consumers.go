@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
@@ -97,4 +100,63 @@ func recordsOf(t *talk, consumer *string, from types.StartingPosition, n int) []
 func events(t *talk, consumer *string, from types.StartingPosition, records int) []types.SubscribeToShardEvent {
 	in := kinesis.SubscribeToShardInput{ConsumerARN: consumer, ShardId: aws.String(shardID(0)), StartingPosition: &from}
 	return read[subscription](t, apiCall{Operation: "SubscribeToShard", Input: in, Records: records}).Events
+}
+
+// takeoverFaults let six seconds pass at every ListStreamConsumers.
+var takeoverFaults = []string{"ListStreamConsumers clock=6s"}
+
+// takeover ends a subscription from outside: another client subscribes as the
+// same consumer, which it may after five seconds. The library has to tell of the
+// error that comes as an event.
+func takeover(t *talk) {
+	orders := create(t, "orders", 1)
+	consumer := register(t, *orders, "reports")
+	latest := kinesis.SubscribeToShardInput{ConsumerARN: consumer, ShardId: aws.String(shardID(0)), StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeLatest}}
+
+	ctx, cancel := context.WithCancel(t.ctx)
+	begun, taken := make(chan struct{}), make(chan error, 1)
+	go func() {
+		select {
+		case <-begun:
+			taken <- subscribeToo(ctx, t.endpoint, latest)
+		case <-ctx.Done():
+			taken <- ctx.Err()
+		}
+	}()
+	answer, ok := t.call(apiCall{Operation: "SubscribeToShard", Input: latest, Records: 1, begun: func() { close(begun) }})
+	cancel()
+	if err := <-taken; err != nil && !errors.Is(err, context.Canceled) {
+		t.expect("another subscription", err, "begins")
+	}
+	if !ok {
+		return
+	}
+	if answer.Error == nil {
+		t.expect("the end of the subscription", string(answer.Output), "an error")
+		return
+	}
+	answer.Error.Status = 0 // not of an answer, but of an event
+	t.expect("the end of the subscription", *answer.Error, apiError{Name: "ResourceInUseException", Message: "Another active subscription exists for this consumer: 000000000000:orders:reports"})
+}
+
+// subscribeToo subscribes with the Go SDK, when the server's time allows, until
+// ctx ends.
+func subscribeToo(ctx context.Context, endpoint string, in kinesis.SubscribeToShardInput) error {
+	client := kinesis.New(kinesis.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: &endpoint,
+		Credentials:  credentials.NewStaticCredentialsProvider("interop", "interop", ""),
+	})
+	_, err := client.ListStreamConsumers(ctx, &kinesis.ListStreamConsumersInput{StreamARN: arn("orders")})
+	var out *kinesis.SubscribeToShardOutput
+	if err == nil {
+		out, err = client.SubscribeToShard(ctx, &in)
+	}
+	if err != nil {
+		// The library waits for a record or the end: give it one.
+		_, putErr := client.PutRecord(ctx, &kinesis.PutRecordInput{StreamARN: arn("orders"), PartitionKey: aws.String("k"), Data: []byte("x")})
+		return errors.Join(err, putErr)
+	}
+	<-ctx.Done()
+	return out.GetStream().Close()
 }

@@ -32,6 +32,7 @@ var subjects = []subject{
 	{name: "get", play: get, faults: getFaults},
 	{name: "consumers", play: consumers},
 	{name: "subscribe", play: subscribe, needs: []string{"SubscribeToShard"}},
+	{name: "takeover", play: takeover, faults: takeoverFaults, needs: []string{"SubscribeToShard"}},
 	{name: "errors", play: refusals, faults: refusalFaults},
 	{name: "warm throughput", play: warmThroughput, needs: []string{"UpdateStreamWarmThroughput", "UpdateAccountSettings"}},
 	{name: "record distribution", play: distribution, needs: []string{"UpdateStreamRecordDistributionStrategy"}},

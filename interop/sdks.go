@@ -30,8 +30,9 @@ const (
 	http2CBOR = "HTTP/2.0, application/x-amz-cbor-1.1"
 )
 
+const awsCLIName = "AWS CLI"
+
 var libraries = []library{
-	{"AWS CLI", "python", openAWSCLI, http1JSON},
 	{"boto3", "python", openBoto3, http1JSON},
 	{"SDK for JavaScript, HTTP/2", "node", openNode(), http2JSON},
 	{"SDK for JavaScript, HTTP/1", "node", openNode("http1"), http1JSON},
@@ -60,17 +61,26 @@ func openJava(client string, properties ...string) func(s *session) (sdk, error)
 	}
 }
 
+// checkAWSCLI is checkSDKs for the AWS CLI, which takes its time.
+func checkAWSCLI(s *session) {
+	library{awsCLIName, "python", openAWSCLI, http1JSON}.checkUnlessSkipped(s)
+}
+
 // checkSDKs lets every library play every subject on a server of its own, which
 // is kinetrail serve, and looks at how it speaks.
 func checkSDKs(s *session) {
 	for _, l := range libraries {
-		if s.skipped(l.language) {
-			s.report.skip(l.name, l.language)
-			continue
-		}
-		if err := l.check(s); err != nil {
-			s.check(l.name, "begins", func() (string, error) { return "", err })
-		}
+		l.checkUnlessSkipped(s)
+	}
+}
+
+func (l library) checkUnlessSkipped(s *session) {
+	if s.skipped(l.language) {
+		s.report.skip(l.name, l.language)
+		return
+	}
+	if err := l.check(s); err != nil {
+		s.check(l.name, "begins and ends", func() (string, error) { return "", err })
 	}
 }
 
@@ -81,24 +91,43 @@ func (l library) check(s *session) error {
 	}
 	s.report.version(l.name, client.version())
 	operations := make(map[string]bool)
+	for _, c := range l.checks(s, client, operations) {
+		s.check(l.name, c.what, c.make)
+		if p, ok := client.(*process); ok && p.gone != nil {
+			return nil // the check has told
+		}
+	}
+	s.report.add(l.name, len(operations), "operations")
+	if lacking := without(client, goOperations()); len(lacking) > 0 {
+		s.report.version(l.name, client.version()+"; it has no "+strings.Join(lacking, ", "))
+	}
+	return client.close()
+}
+
+// checks are what there is to check of a library: every subject that it can play,
+// one of them over TLS, and how it speaks.
+func (l library) checks(s *session, client sdk, operations map[string]bool) []sdkCheck {
+	var checks []sdkCheck
 	for _, subject := range subjects {
 		if !slices.ContainsFunc(subject.needs, func(op string) bool { return !client.has(op) }) {
-			s.check(l.name, subject.name, func() (string, error) { return l.play(s, client, subject, operations) })
+			checks = append(checks, sdkCheck{subject.name, func() (string, error) { return l.play(s, client, subject, operations) }})
 		}
 	}
 	overTLS := subjectNamed("subscribe")
 	if !client.has("SubscribeToShard") {
 		overTLS = subjectNamed("tags")
 	}
-	s.check(l.name, overTLS.name+" over TLS", func() (string, error) {
-		return l.play(s, client, overTLS, operations, "--tls-cert", s.secure.file, "--tls-key", s.secure.key)
-	})
-	s.check(l.name, "speaks", func() (string, error) { return speaks(s, client, l.speaks) })
-	s.report.add(l.name, len(operations), "operations")
-	if lacking := without(client, goOperations()); len(lacking) > 0 {
-		s.report.version(l.name, client.version()+"; it has no "+strings.Join(lacking, ", "))
-	}
-	return client.close()
+	return append(checks,
+		sdkCheck{overTLS.name + " over TLS", func() (string, error) {
+			return l.play(s, client, overTLS, operations, "--tls-cert", s.secure.file, "--tls-key", s.secure.key)
+		}},
+		sdkCheck{"speaks", func() (string, error) { return speaks(s, client, l.speaks) }},
+	)
+}
+
+type sdkCheck struct {
+	what string
+	make func() (seen string, err error)
 }
 
 // play plays a subject on a new server.

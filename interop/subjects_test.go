@@ -20,7 +20,7 @@ func begin(t *testing.T, faults ...string) *talk {
 			t.Fatal(err)
 		}
 	}
-	return &talk{ctx: t.Context(), sdk: goSDK{server.Client(noRetries)}, operations: make(map[string]bool)}
+	return &talk{ctx: t.Context(), sdk: goSDK{server.Client(noRetries)}, endpoint: server.URL(), operations: make(map[string]bool)}
 }
 
 func TestEverySubjectHoldsForTheGoSDK(t *testing.T) {

@@ -58,15 +58,17 @@ final class Sdk {
 
     private final Map<String, Object> clients = new HashMap<>();
     private final boolean async;
+    private final PrintStream out;
 
-    private Sdk(boolean async) {
+    private Sdk(boolean async, PrintStream out) {
         this.async = async;
+        this.out = out;
     }
 
     public static void main(String[] args) throws Exception {
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        Sdk sdk = new Sdk(args[0].equals("async"));
+        Sdk sdk = new Sdk(args[0].equals("async"), out);
         ObjectNode greeting = JSON.createObjectNode();
         greeting.put("version", "AWS SDK for Java " + VersionInfo.SDK_VERSION + ", Java " + System.getProperty("java.version"));
         greeting.set("operations", JSON.valueToTree(sdk.operations()));
@@ -139,10 +141,12 @@ final class Sdk {
     }
 
     /** The events of a subscription until they held so many records, or to its end. */
-    private static JsonNode subscribe(KinesisAsyncClient client, SubscribeToShardRequest request, int records) throws Exception {
+    private JsonNode subscribe(KinesisAsyncClient client, SubscribeToShardRequest request, int records) throws Exception {
         Events events = new Events(records);
         CompletableFuture<Void> call = client.subscribeToShard(request, new SubscribeToShardResponseHandler() {
-            @Override public void responseReceived(SubscribeToShardResponse response) {}
+            @Override public void responseReceived(SubscribeToShardResponse response) {
+                out.println("{\"subscribed\":true}");
+            }
             @Override public void onEventStream(SdkPublisher<SubscribeToShardEventStream> stream) {
                 stream.subscribe(events);
             }

@@ -59,11 +59,14 @@ async function events(stream, records) {
 async function answer({ endpoint, operation, input, records }) {
   try {
     let output = await client(endpoint).send(new kinesis[`${operation}Command`](typed(input)));
-    if (output.EventStream) output = await events(output.EventStream, records || 0);
+    if (output.EventStream) {
+      console.log('{"subscribed":true}');
+      output = await events(output.EventStream, records || 0);
+    }
     return { output: plain(output) };
   } catch (e) {
     if (!e.$fault) throw e;
-    return { error: { name: e.name, message: e.message, status: e.$metadata.httpStatusCode || 0 } };
+    return { error: { name: e.name, message: e.message, status: e.$metadata?.httpStatusCode || 0 } };
   }
 }
 

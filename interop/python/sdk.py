@@ -64,6 +64,7 @@ def answer(call):
     try:
         output = operation(**with_bytes(call["input"]))
         if "EventStream" in output:
+            write({"subscribed": True})
             output = events(output["EventStream"], call.get("records", 0))
         return {"output": plain(output)}
     except (ClientError, EventStreamError) as e:
@@ -74,14 +75,18 @@ def answer(call):
         }}
 
 
+def write(line):
+    print(json.dumps(line), flush=True)
+
+
 def main():
-    print(json.dumps({
+    write({
         "version": "boto3 {}, botocore {}, Python {}".format(
             boto3.__version__, botocore.__version__, platform.python_version()),
         "operations": client("http://localhost").meta.service_model.operation_names,
-    }), flush=True)
+    })
     for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
+        write(answer(json.loads(line)))
 
 
 if __name__ == "__main__":
