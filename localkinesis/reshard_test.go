@@ -45,12 +45,12 @@ func reshard(t *rapid.T, s *localkinesis.Server, client *kinesis.Client) {
 	var err error
 	switch change := rapid.SampledFrom([]string{"split", "merge", "update"}).Draw(t, "change"); {
 	case change == "split":
-		middle, ok := open[i].Range.Middle()
+		at, ok := splitAt(t, open[i].Range)
 		if !ok {
 			return
 		}
 		_, err = client.SplitShard(background, &kinesis.SplitShardInput{
-			StreamName: aws.String("orders"), ShardToSplit: &open[i].ID, NewStartingHashKey: aws.String(middle.String()),
+			StreamName: aws.String("orders"), ShardToSplit: &open[i].ID, NewStartingHashKey: aws.String(at.String()),
 		})
 	case change == "merge" && i+1 < len(open):
 		_, err = client.MergeShards(background, &kinesis.MergeShardsInput{
@@ -71,6 +71,16 @@ func reshard(t *rapid.T, s *localkinesis.Server, client *kinesis.Client) {
 	if err != nil {
 		t.Fatalf("reshard: %v", err)
 	}
+}
+
+// splitAt is where a shard can be split: in its middle, or as close to an edge
+// as the service allows.
+func splitAt(t *rapid.T, r shardmap.Range) (at shardmap.HashKey, ok bool) {
+	middle, ok := r.Middle()
+	if !ok || middle.Compare(r.Start.Next()) <= 0 || middle.Compare(r.End) >= 0 {
+		return at, false
+	}
+	return rapid.SampledFrom([]shardmap.HashKey{middle, r.Start.Next().Next(), r.End.Prev()}).Draw(t, "at"), true
 }
 
 func TestAnySequenceOfReshardsKeepsKeysCoveredLineageCompleteAndRecordsInPlace(t *testing.T) {
@@ -100,7 +110,8 @@ func TestAnySequenceOfReshardsKeepsKeysCoveredLineageCompleteAndRecordsInPlace(t
 }
 
 // checkLineage looks at every shard's parents and numbers.
-func checkLineage(t *rapid.T, s *localkinesis.Server) {
+func checkLineage(t tester, s *localkinesis.Server) {
+	t.Helper()
 	m := mapOf(t, s)
 	shards, _ := s.Shards("orders")
 	for _, shard := range shards {
@@ -158,6 +169,54 @@ func checkPages(t *rapid.T, s *localkinesis.Server, client *kinesis.Client, stor
 		if !slices.Equal(children, m.Children(shard.ID)) {
 			t.Fatalf("%s: the last page names %v; want %v", shard.ID, children, m.Children(shard.ID))
 		}
+	}
+}
+
+func TestHundredsOfShardsKeepTheirLineageThroughManyReshards(t *testing.T) {
+	t.Parallel()
+	s, client := serverFor(t, withStream("orders", 1))
+	defer s.Close()
+	put := make(map[string]string) // payload → shard
+	for round, target := range []int32{300, 7, 299, 150, 64, 500, 1, 333} {
+		for i := range 50 {
+			key := fmt.Sprint(round, "/", i)
+			out, err := client.PutRecord(background, &kinesis.PutRecordInput{StreamName: aws.String("orders"), PartitionKey: &key, Data: []byte(key)})
+			put[key] = *must(t, out, err).ShardId
+		}
+		_, err := client.UpdateShardCount(background, &kinesis.UpdateShardCountInput{
+			StreamName: aws.String("orders"), TargetShardCount: &target, ScalingType: types.ScalingTypeUniformScaling,
+		})
+		must(t, 0, err)
+		open := mapOf(t, s).Open()
+		for i, want := range shardmap.Uniform(int(target)) {
+			if len(open) != int(target) || open[i].Range != want {
+				t.Fatalf("UpdateShardCount to %d left %d shards, the %d. with %v; want %v", target, len(open), i, open[i].Range, want)
+			}
+		}
+	}
+	checkLineage(t, s)
+	records, err := s.Records("orders", "")
+	for _, r := range must(t, records, err) {
+		if put[string(r.Data)] != r.ShardID {
+			t.Errorf("record %s lies on %s; it was put on %s", r.Data, r.ShardID, put[string(r.Data)])
+		}
+		delete(put, string(r.Data))
+	}
+	if len(put) > 0 {
+		t.Errorf("%d records are lost: %v", len(put), put)
+	}
+	shards, err := s.Shards("orders")
+	must(t, shards, err)
+	listed := 0
+	for in := (&kinesis.ListShardsInput{StreamName: aws.String("orders")}); in != nil; {
+		page, err := client.ListShards(t.Context(), in)
+		listed += len(must(t, page, err).Shards)
+		if in = nil; page.NextToken != nil {
+			in = &kinesis.ListShardsInput{NextToken: page.NextToken}
+		}
+	}
+	if listed != len(shards) || listed < 4000 {
+		t.Errorf("%d shards are listed, page by page; there are %d", listed, len(shards))
 	}
 }
 
