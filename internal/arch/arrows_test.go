@@ -84,11 +84,12 @@ var arrows = map[string]row{
 	},
 
 	// Small tools.
-	"internal/arch":       {},
-	"internal/chaintest":  {}, // tests alone
-	"internal/docs":       {}, // tests alone
-	"internal/benchtable": {}, // a program
-	"internal/md5lanes":   {},
+	"internal/arch":        {},
+	"internal/chaintest":   {},                      // tests alone
+	"internal/metricstest": {suppliers: prometheus}, // tests alone
+	"internal/docs":        {},                      // tests alone
+	"internal/benchtable":  {},                      // a program
+	"internal/md5lanes":    {},
 	"internal/serverload": { // a program
 		imports:   []string{"localkinesis/sequence"},
 		suppliers: slices.Concat(awsSDK, awsConfig),
