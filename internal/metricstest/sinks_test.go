@@ -141,8 +141,8 @@ func prometheusNeedsNoArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sink.Counter(metrics.ProducerRecordsSent, "default").Add(1)
-	mustShow(t, prometheus.DefaultGatherer, `kinetrail_producer_records_sent_total{stream_name="default"} 1`)
+	sink.Gauge(metrics.ProducerQueueSize, "default").Set(1)
+	mustShow(t, prometheus.DefaultGatherer, `kinetrail_producer_queue_size{stream_name="default"} 1`)
 }
 
 func namesAreWords(t *testing.T) {

@@ -89,7 +89,7 @@ func TestTheEndpointOfTheGuideShowsAProducer(t *testing.T) {
 	if answer.Code != http.StatusOK {
 		t.Errorf("the endpoint answers %d; want 200", answer.Code)
 	}
-	mustContain(t, answer.Body.String(), `kinetrail_producer_records_sent_total{stream_name="my-stream"} 1`)
+	mustContain(t, answer.Body.String(), `kinetrail_producer_queue_size{stream_name="my-stream"} 0`)
 }
 
 // producers makes one producer for each of two streams. Their metrics are told

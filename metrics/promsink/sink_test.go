@@ -223,10 +223,10 @@ func TestTheDefaultRegistererWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sink.Counter(metrics.ProducerRecordsSent, "orders").Add(7)
+	sink.Gauge(metrics.ProducerQueueSize, "orders").Set(7)
 	answer := httptest.NewRecorder()
 	promhttp.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	mustContain(t, answer.Body.String(), `the_default_registerer_producer_records_sent_total{stream_name="orders"} 7`)
+	mustContain(t, answer.Body.String(), `the_default_registerer_producer_queue_size{stream_name="orders"} 7`)
 }
 
 func TestWhatCannotWorkIsRefusedByName(t *testing.T) {
