@@ -12,6 +12,9 @@
 //	send       the request, what is retried, what is given up
 //	deliver    results to callers, in order
 //
+// Typed stands before put: values of one type through a codec, several in a
+// record where the codec packs.
+//
 // Under Order: PerKey the records of a partition key lie in the stream in the
 // order they were put. They form a lane:
 //

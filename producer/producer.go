@@ -67,7 +67,8 @@ type Producer struct {
 	delivery *sync.Cond // schedule.deliveries has records, or finished is set
 	schedule schedule
 	buffer   buffer
-	refusal  error   // what Put answers; nil while records are accepted
+	refusal  error // what Put answers; nil while records are accepted
+	packers  []packer
 	accepted uint64  // number of the last accepted record
 	armedAt  instant // when run wakes by itself; zero for never
 	finished bool    // nothing will be delivered any more
@@ -263,6 +264,9 @@ func (p *Producer) mustWake(now instant) bool {
 // error wraps the cause of ctx when that ends first; the records are then still
 // under way. A callback must not call Flush.
 func (p *Producer) Flush(ctx context.Context) error {
+	if err := p.flushPackers(ctx, nil); err != nil {
+		return err
+	}
 	p.mu.Lock()
 	e := p.newEpoch()
 	p.mu.Unlock()
@@ -291,6 +295,8 @@ func (p *Producer) Close(ctx context.Context) error {
 }
 
 func (p *Producer) shutDown(ctx context.Context) error {
+	// What this cannot send before ctx ends is given up below.
+	_ = p.flushPackers(ctx, ErrClosed)
 	p.mu.Lock()
 	p.refusal = ErrClosed
 	p.buffer.refuse(ErrClosed)
@@ -314,13 +320,20 @@ func (p *Producer) shutDown(ctx context.Context) error {
 	p.delivery.Signal()
 	p.mu.Unlock()
 	p.goroutines.Wait()
-	return errors.Join(p.undelivered(), p.sink.Close(ctx))
+	return errors.Join(p.undelivered(ctx), p.sink.Close(ctx))
 }
 
 // undelivered is what Close has to say about records it gave up.
-func (p *Producer) undelivered() error {
-	if len(p.schedule.undelivered) == 0 {
+func (p *Producer) undelivered(ctx context.Context) error {
+	records, err := p.schedule.undelivered, p.schedule.stopped
+	if err == nil {
+		err = fmt.Errorf("%w: %w", ErrClosed, context.Cause(ctx))
+	}
+	for _, t := range p.packers {
+		records = append(records, t.abandon(err)...)
+	}
+	if len(records) == 0 {
 		return nil
 	}
-	return &UndeliveredError{Records: p.schedule.undelivered, Err: p.schedule.stopped}
+	return &UndeliveredError{Records: records, Err: err}
 }
