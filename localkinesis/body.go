@@ -2,7 +2,6 @@ package localkinesis
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -25,33 +24,60 @@ func keepBody(b *bytes.Buffer) {
 // maxPromised is how much memory a body gets before any of it is there.
 const maxPromised = 1 << 20
 
-// readBody reads the whole body, and no longer than the request's context
-// lasts: a client that sends half a body does not hold up Close.
-func readBody(to *bytes.Buffer, w http.ResponseWriter, r *http.Request, limit int64) error {
+// receive reads the whole body.
+func (c *call) receive(to *bytes.Buffer) error {
+	c.server.receiving.begin(c)
+	defer c.server.receiving.end(c)
 	to.Reset()
-	if r.ContentLength > limit {
+	limit, length := c.server.options.MaxBodyBytes, c.request.ContentLength
+	if length > limit {
 		return &http.MaxBytesError{Limit: limit}
 	}
-	if r.ContentLength > 0 {
+	if length > 0 {
 		// A length is only a promise: memory for more comes with the bytes.
-		to.Grow(int(min(r.ContentLength, maxPromised)) + bytes.MinRead)
+		to.Grow(int(min(length, maxPromised)) + bytes.MinRead)
 	}
-	defer stopReadingWith(r.Context(), w)()
-	_, err := to.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	_, err := to.ReadFrom(http.MaxBytesReader(c.writer, c.request.Body, limit))
 	return err
 }
 
-// stopReadingWith makes reads of a request's body fail once its context ends,
-// until release is called.
-func stopReadingWith(ctx context.Context, w http.ResponseWriter) (release func()) {
-	stopped := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // in process, there is none
-	})
-	return func() {
-		if !cancel() {
-			<-stopped // w must not be used once its request is answered
-		}
+// receiving are the calls whose body is being read. Close gives up those: what
+// has not been sent to the end is not under way.
+type receiving struct {
+	mu     sync.Mutex
+	closed bool
+	calls  map[*call]struct{}
+}
+
+func (r *receiving) begin(c *call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.calls == nil {
+		r.calls = make(map[*call]struct{})
 	}
+	r.calls[c] = struct{}{}
+	if r.closed {
+		c.stopReading()
+	}
+}
+
+func (r *receiving) end(c *call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.calls, c)
+}
+
+func (r *receiving) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	for c := range r.calls {
+		c.stopReading()
+	}
+}
+
+// stopReading makes reads of the body fail. In process it does nothing: there
+// the client closes the body when the server closes.
+func (c *call) stopReading() {
+	_ = http.NewResponseController(c.writer).SetReadDeadline(time.Unix(1, 0))
 }

@@ -66,7 +66,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *call) serve() *subscription {
 	body := bodies.Get().(*bytes.Buffer)
 	defer keepBody(body)
-	if err := readBody(body, c.writer, c.request, c.server.options.MaxBodyBytes); err != nil {
+	if err := c.receive(body); err != nil {
 		c.Status = http.StatusBadRequest
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			c.Status = http.StatusRequestEntityTooLarge

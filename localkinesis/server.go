@@ -41,6 +41,7 @@ type Server struct {
 	url        string
 	http       *http.Server
 	waiting    waiting
+	receiving  receiving
 	serving    sync.WaitGroup
 	transports []*http.Transport // of our own clients
 }
@@ -210,6 +211,7 @@ func (s *Server) Close() error {
 	var err error
 	if server != nil {
 		s.waiting.close()
+		s.receiving.close()
 		ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
 		defer cancel()
 		if err = server.Shutdown(ctx); err != nil {
