@@ -60,7 +60,7 @@ func someSamples() []sample {
 func TestReportComparesMedians(t *testing.T) {
 	t.Parallel()
 	r := newReport(someSamples(), 2, time.Unix(0, 0))
-	want := "| 100 B ByShard, against the plain SDK | 1.91× | 1.6× | 2.5× |\n"
+	want := "| 100 B ByShard, PerKey, against the plain SDK | 1.91× | 1.6× | 2.5× |\n"
 	if got := r.comparisons(); !strings.Contains(got, want) {
 		t.Errorf("comparisons =\n%s\nwant the line\n%s", got, want)
 	}

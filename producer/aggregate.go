@@ -109,7 +109,12 @@ func (e *containerEntry) of(u *userRecord) *aggregate.UserRecord {
 		Data:            u.data,
 		Headers:         u.headers,
 	}
-	if u.headerTrace {
+	switch {
+	case !u.headerTrace:
+	case u.bare && len(u.headers) == 0: // what AddHeaders finds out for each record
+		e.headers = append(e.headers[:0], kinetrail.Header{Name: tracecarrier.TraceparentHeader, Value: u.trace.Parent})
+		e.record.Headers = e.headers
+	default:
 		e.headers = tracecarrier.AddHeaders(append(e.headers[:0], u.headers...), u.trace)
 		e.record.Headers = e.headers
 	}

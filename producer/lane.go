@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"sync"
+
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kinetrail/kinetrail"
@@ -41,6 +43,7 @@ type userDetails struct {
 	headers         []kinetrail.Header
 	trace           kinetrail.TraceContext // the context carried, by key or header
 	headerTrace     bool                   // trace goes into the container's headers
+	bare            bool                   // trace is a valid traceparent and nothing else
 	storedKey       string                 // the partition key of a plain record, if it is not the caller's
 	storedHash      string                 // its explicit hash key then, empty for none
 	span            trace.Span             // nil when none was started
@@ -60,9 +63,21 @@ func (u *userRecord) forget() {
 // own returns the record's own details.
 func (u *userRecord) own() *userDetails {
 	if u.userDetails == noUserDetails {
-		u.userDetails = new(userDetails)
+		u.userDetails = userDetailsPool.Get().(*userDetails)
 	}
 	return u.userDetails
+}
+
+// userDetailsPool has the details of records that are done.
+var userDetailsPool = sync.Pool{New: func() any { return new(userDetails) }}
+
+// disown gives the record's own details back, but for those of a Put, which it
+// uses again itself.
+func (u *userRecord) disown() {
+	if own := u.userDetails; own != noUserDetails && own.waiter == nil {
+		*own = userDetails{}
+		userDetailsPool.Put(own)
+	}
 }
 
 // form is what a user record becomes in the stream.

@@ -75,7 +75,9 @@ func (p *userPool) put(u *userRecord) {
 // rest takes back all records of a queue.
 func (s *schedule) rest(done *userQueue) {
 	for done.first != nil {
-		s.users.put(done.pop())
+		u := done.pop()
+		u.disown()
+		s.users.put(u)
 	}
 }
 

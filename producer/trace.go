@@ -42,7 +42,9 @@ func (t *tracer) startCreate(ctx context.Context, u *userRecord, record *kinetra
 	if t.createSpans {
 		ctx, u.own().span = t.spans.Create(ctx, record)
 	}
-	u.own().trace = otelcarrier.FromContext(ctx, t.baggageKeys...)
+	own := u.own()
+	own.trace = otelcarrier.FromContext(ctx, t.baggageKeys...)
+	own.bare = own.trace.State == "" && own.trace.Baggage == ""
 }
 
 // endSpan ends the record's create span with what became of it.
@@ -62,6 +64,14 @@ func (t *tracer) startPutRecords(ctx context.Context, r *request) (context.Conte
 	if !t.rootSpans && !r.traced {
 		return ctx, func(error) {}
 	}
+	ctx, span := t.spans.PutRecords(ctx, len(r.records), nil)
+	if span.IsRecording() {
+		t.linksOf(r).AddTo(span)
+	}
+	return ctx, func(err error) { tracing.EndSpan(span, err) }
+}
+
+func (t *tracer) linksOf(r *request) *tracing.Links {
 	links := t.spans.NewLinks()
 	for i := range r.records {
 		for u := r.records[i].users; u != nil; u = u.next {
@@ -72,6 +82,5 @@ func (t *tracer) startPutRecords(ctx context.Context, r *request) (context.Conte
 			}
 		}
 	}
-	ctx, span := t.spans.PutRecords(ctx, len(r.records), links)
-	return ctx, func(err error) { tracing.EndSpan(span, err) }
+	return links
 }

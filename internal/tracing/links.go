@@ -71,6 +71,15 @@ func (l *Links) options() []trace.SpanStartOption {
 	return []trace.SpanStartOption{trace.WithLinks(l.links...)}
 }
 
+// AddTo adds the links to a span that was started without them, because they were
+// not worth collecting before it was known that it records.
+func (l *Links) AddTo(span trace.Span) {
+	for _, link := range l.links {
+		span.AddLink(link)
+	}
+	l.setDropped(span)
+}
+
 // setDropped says on the span itself that it has too few links.
 func (l *Links) setDropped(span trace.Span) {
 	if l != nil && l.Dropped() > 0 {
