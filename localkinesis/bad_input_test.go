@@ -2,6 +2,7 @@ package localkinesis_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,6 +20,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/kinetrail/kinetrail/localkinesis"
 	"github.com/kinetrail/kinetrail/localkinesis/state"
@@ -66,10 +70,56 @@ func TestAClientThatStopsReadingIsCutOff(t *testing.T) {
 
 func TestADelayIsNotTheClientsTime(t *testing.T) {
 	t.Parallel()
-	s := localkinesis.Start(t, withStream("orders", 1), func(o *localkinesis.Options) { o.ClientTimeout = 50 * time.Millisecond })
-	strike(t, s, "PutRecord delay=150ms")
+	s := localkinesis.Start(t, withStream("orders", 1), func(o *localkinesis.Options) { o.ClientTimeout = 250 * time.Millisecond })
+	strike(t, s, "PutRecord delay=600ms")
 	if err := putOne(s.Client(once), "k"); err != nil {
 		t.Errorf("a put that is held back for longer than ClientTimeout: %v", err)
+	}
+}
+
+func TestASubscriptionOutlivesTheTimeOfItsClient(t *testing.T) {
+	t.Parallel()
+	certificate, err := localkinesis.SelfSigned()
+	must(t, certificate, err)
+	for what, set := range map[string]struct {
+		protocols   func(*http.Protocols)
+		certificate *tls.Certificate
+	}{
+		"HTTP/1.1":        {func(p *http.Protocols) { p.SetHTTP1(true) }, nil},
+		"HTTP/2":          {func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }, nil},
+		"HTTP/2 over TLS": {func(p *http.Protocols) { p.SetHTTP2(true) }, certificate},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := localkinesis.Start(t, withStream("orders", 2), func(o *localkinesis.Options) {
+				o.ClientTimeout, o.Certificate = 250*time.Millisecond, set.certificate
+			})
+			withConsumer(t, s)
+			transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, Protocols: new(http.Protocols)}
+			set.protocols(transport.Protocols)
+			defer transport.CloseIdleConnections()
+			client := s.Client(once, func(o *kinesis.Options) { o.HTTPClient = &http.Client{Transport: transport} })
+			listed, err := s.Consumers("orders")
+			arn := must(t, listed, err)[0].ARN
+			out, err := client.SubscribeToShard(t.Context(), &kinesis.SubscribeToShardInput{
+				ConsumerARN: &arn, ShardId: aws.String("shardId-000000000001"), StartingPosition: &fromTrimHorizon,
+			})
+			events := must(t, out, err).GetStream()
+			defer events.Close()
+			strike(t, s, "PutRecord delay=600ms") // more than twice what a client has
+			for range 2 {
+				must(t, 0, putOne(client, onShard1))
+				for {
+					e := next(events)
+					if e == nil {
+						t.Fatalf("the subscription ended: %v", events.Err())
+					}
+					if len(e.Records) > 0 {
+						break
+					}
+				}
+			}
+		})
 	}
 }
 
