@@ -1,7 +1,7 @@
 # "make help" lists what there is. Each target is one line of it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt fuzz chaos bench bench-micro load leases monitoring vuln ci
+.PHONY: help test race lint fmt fuzz chaos bench bench-micro load interop leases monitoring vuln ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench-micro: ## measure the tables of docs/benchmarks.md and the README, and wri
 
 load: ## measure the local server next to one that does nothing, and write docs/benchmarks-server.md
 	go run ./internal/serverload -disk -w
+
+interop: ## check against the AWS CLI, boto3, the JS and Java SDKs, KPL, KCL and async-kinesis
+	interop/run
 
 leases: ## run the tests of the lease stores on Redis, a Redis cluster and DynamoDB Local
 	@.ci/leases
