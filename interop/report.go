@@ -98,12 +98,13 @@ func (r *report) line(name, what, seen string, took time.Duration, err error) {
 }
 
 // summary writes what was checked against which version, and tells whether all
-// of it held. A run without a single check does not hold.
+// of it held. A run without a single check, or without one of a peer that was not
+// skipped, does not hold.
 func (r *report) summary(took time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fmt.Fprintln(r.out)
-	var ok, failed int
+	var ok, failed, missing int
 	skipped := make(map[string]bool)
 	for _, p := range r.peers {
 		ok, failed = ok+p.ok, failed+p.failed
@@ -112,7 +113,7 @@ func (r *report) summary(took time.Duration) bool {
 			skipped[p.language] = true
 			fmt.Fprintf(r.out, "%-28s not checked: %s is skipped\n", p.name, p.language)
 		case p.ok+p.failed == 0:
-			failed++
+			missing++
 			fmt.Fprintf(r.out, "%-28s NOT CHECKED\n", p.name)
 		case p.failed > 0:
 			fmt.Fprintf(r.out, "%-28s %d of %d checks FAILED; %s\n", p.name, p.failed, p.ok+p.failed, p.version)
@@ -121,14 +122,16 @@ func (r *report) summary(took time.Duration) bool {
 		}
 	}
 	result := "all ok"
-	if failed > 0 {
+	switch {
+	case failed > 0:
 		result = fmt.Sprintf("%d FAILED", failed)
-	}
-	if ok+failed == 0 {
+	case missing > 0:
+		result = things(missing, "peers") + " NOT CHECKED"
+	case ok == 0:
 		result = "nothing was checked"
 	}
 	fmt.Fprintf(r.out, "%s, %s, %.0f s\n", things(ok+failed, "checks"), result, took.Seconds())
-	return failed == 0 && ok > 0
+	return failed+missing == 0 && ok > 0
 }
 
 func (p *peer) seen() string {

@@ -31,8 +31,9 @@ func get(t *talk) {
 		{kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAfterSequenceNumber, StartingSequenceNumber: &all[1].Number}, all[2:]},
 		{kinesis.GetShardIteratorInput{ShardIteratorType: types.ShardIteratorTypeAtTimestamp, Timestamp: &began}, all},
 	} {
-		got, _ := page(t, iterator(t, orders, tt.iterator), 0)
+		got, out := page(t, iterator(t, orders, tt.iterator), 0)
 		t.expect(fmt.Sprintf("the records from %s", tt.iterator.ShardIteratorType), got, tt.want)
+		t.expect("an iterator behind them", out.NextShardIterator != nil, true)
 	}
 	getPages(t, orders, all)
 	getPastTheEnd(t, orders)

@@ -92,5 +92,6 @@ func channels(t *talk) {
 		t.expect("the channel's freshness", aws.ToInt32(described.S3DestinationConfiguration.DataFreshnessInSeconds), int32(60))
 	}
 	ask[kinesis.DeleteChannelOutput](t, kinesis.DeleteChannelInput{ChannelARN: channel})
-	t.expect("the channels after a deletion", len(ask[kinesis.ListChannelsOutput](t, kinesis.ListChannelsInput{}).ChannelSummaries), 0)
+	t.refused(kinesis.DescribeChannelInput{ChannelARN: channel},
+		apiError{"ResourceNotFoundException", "Channel " + aws.ToString(channel) + " under account 000000000000 not found.", 400})
 }
