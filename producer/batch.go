@@ -281,7 +281,8 @@ func (s *schedule) fill(r *request, everything bool, now instant) {
 			continue
 		case len(r.records) == s.rules.requestRecords,
 			len(r.records) > 0 && (l.sendsAlone() || r.records[0].alone),
-			len(r.records) > 0 && r.bytes+s.nextBytes(l) > s.rules.requestBytes:
+			len(r.records) > 0 && r.bytes+s.nextBytes(l) > s.rules.requestBytes,
+			r.bytes >= worthRequest: // more would only take memory
 			s.active.prepend(t)
 			s.active.appendAll(&unripe)
 			s.lingerUntil(s.patience(l))
