@@ -116,9 +116,11 @@ func (p *Producer) unlockAndAnswer() {
 	p.release(&answers)
 	p.mu.Unlock()
 	for u := answers.first; u != nil; u = u.next {
-		result := u.userDetails.result
+		details := u.userDetails
+		result := details.result
 		u.endSpan(&result)
-		u.waiter <- result // of 1, and empty
+		u.userDetails = noUserDetails // the Put uses them again once it has its answer
+		details.waiter <- result      // of 1, and empty
 	}
 	p.mu.Lock()
 	s.rest(&answers)

@@ -71,10 +71,10 @@ func (u *userRecord) own() *userDetails {
 // userDetailsPool has the details of records that are done.
 var userDetailsPool = sync.Pool{New: func() any { return new(userDetails) }}
 
-// disown gives the record's own details back, but for those of a Put, which it
-// uses again itself.
+// disown gives the record's own details back. Those of a Put are not among them:
+// it uses them again itself.
 func (u *userRecord) disown() {
-	if own := u.userDetails; own != noUserDetails && own.waiter == nil {
+	if own := u.userDetails; own != noUserDetails {
 		*own = userDetails{}
 		userDetailsPool.Put(own)
 	}
