@@ -20,6 +20,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 )
 
@@ -75,6 +76,19 @@ type poller struct {
 
 // noRetries turns the SDK's retries off for one call.
 func noRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
+
+// The options of a GetRecords call.
+var (
+	plainCall = []func(*kinesis.Options){noRetries}
+	fastCall  = []func(*kinesis.Options){noRetries, kinesisprotocol.Install}
+)
+
+func (p *poller) callOptions() []func(*kinesis.Options) {
+	if p.opts.FastProtocol {
+		return fastCall
+	}
+	return plainCall
+}
 
 const (
 	// unknownPage is what a page may bring when nothing is known of the shard:
@@ -181,7 +195,7 @@ func (p *poller) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput,
 	ctx, cancel := p.request(ctx)
 	defer cancel()
 	started := time.Now()
-	out, err = p.api.GetRecords(ctx, in, noRetries)
+	out, err = p.api.GetRecords(ctx, in, p.callOptions()...)
 	if err != nil {
 		return nil, fmt.Errorf("get records: %w", timedOut(ctx, err))
 	}

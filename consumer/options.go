@@ -62,6 +62,11 @@ type Options struct {
 	// default is 30 s.
 	RequestTimeout time.Duration
 
+	// FastProtocol makes GetRecords calls with package kinesisprotocol when the
+	// client speaks the SDK's own JSON protocol: the same records for less CPU.
+	// The default is true.
+	FastProtocol bool
+
 	// MaxBufferedBytes bounds the data of pages that are fetched and not yet
 	// handled, over all shards. A shard that has records to catch up on waits
 	// for room; nothing is dropped. A page is admitted when nothing else is
@@ -247,6 +252,7 @@ func defaults() Options {
 		MaxPollInterval:    time.Second,
 		MaxRecords:         kinetrail.MaxGetRecords,
 		RequestTimeout:     30 * time.Second,
+		FastProtocol:       true,
 		MaxBufferedBytes:   128 << 20,
 		MaxBatch:           500,
 		Failure:            FailurePolicy{MaxAttempts: 10, Backoff: 100 * time.Millisecond, MaxBackoff: 10 * time.Second},
