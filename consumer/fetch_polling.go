@@ -19,55 +19,17 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/kinetrail/kinetrail"
-	"github.com/kinetrail/kinetrail/internal/tracing"
 	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 )
-
-// page is what one fetch brought, in the order of the shard.
-type page struct {
-	records []kinetrail.Record
-
-	// last is the place behind which the next page begins, zero when the page
-	// holds no Kinesis record.
-	last kinetrail.Position
-
-	kinesisRecords, bytes                    int // as fetched
-	extracted, malformed, broken, outOfRange int // as counted
-
-	behind      time.Duration
-	behindKnown bool
-
-	end      bool // of a closed shard
-	children []types.ChildShard
-}
-
-// atTip reports whether there was nothing behind this page.
-func (pg *page) atTip() bool {
-	return pg.end || pg.behindKnown && pg.behind == 0 || !pg.behindKnown && pg.kinesisRecords == 0
-}
 
 // poller fetches the records of one shard with GetRecords, page by page. It
 // repeats what fails; the SDK's own retries are off, because they would hide
 // how often the shard is asked.
 type poller struct {
-	api      API
-	stream   kinetrail.Stream
-	shardID  string
-	opts     *Options
-	meter    *shardMeter
-	spans    *spans
-	buffered *budget
-	split    *deaggregator
-	giveUp   bool // on errors that asking again does not heal
-	opened   func()
-	waits    func() // when there is no room for the next page; nil is nothing
+	source
 
-	resume    kinetrail.Position // where the next iterator begins
-	inclusive bool               // the record at resume is wanted, too
 	iterator  *string
-	skipping  bool // records up to resume may come again
-
 	notBefore time.Time
 	pause     time.Duration // after an empty answer
 	failures  int           // in a row
@@ -130,6 +92,9 @@ func (p *poller) next(ctx context.Context) (*page, error) {
 		}
 	}
 }
+
+// close does nothing: between two calls a poller holds nothing open.
+func (p *poller) close() {}
 
 // fetch makes one GetRecords call, and one for an iterator when there is none.
 func (p *poller) fetch(ctx context.Context) (*page, error) {
@@ -205,48 +170,18 @@ func (p *poller) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput,
 	return out, nil
 }
 
-// request prepares ctx for one call: bounded, and marked as ours.
-func (p *poller) request(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx = tracing.Mark(ctx)
-	if p.opts.RequestTimeout == 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeoutCause(ctx, p.opts.RequestTimeout, errRequestTimeout)
-}
-
-var errRequestTimeout = errors.New("the service did not answer in time")
-
-// timedOut puts the cause of an ended ctx in place of the SDK's cancelled call.
-func timedOut(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errRequestTimeout {
-		return fmt.Errorf("%w: %w", errRequestTimeout, err)
-	}
-	return err
-}
-
 // take makes a page of an answer and moves the place to go on from behind it.
 func (p *poller) take(out *kinesis.GetRecordsOutput) *page {
 	pg := p.split.page(out, p.skip())
 	if out.MillisBehindLatest != nil {
 		pg.behindKnown = true
 	}
-	if !pg.last.IsZero() {
-		p.resume, p.inclusive, p.skipping = pg.last, false, false
-	}
+	p.passed(pg)
 	p.iterator = out.NextShardIterator
 	pg.end = out.NextShardIterator == nil
 	pg.children = out.ChildShards
 	p.meter.page(pg)
 	return pg
-}
-
-// skip tells which records of the next page are not wanted: those before the
-// returned place, and the one at it when inclusive is false.
-func (p *poller) skip() skip {
-	if !p.skipping {
-		return skip{}
-	}
-	return skip{until: p.resume, inclusive: p.inclusive}
 }
 
 // pace decides when the shard is asked again, and what its next page may bring.
@@ -306,10 +241,6 @@ func (p *poller) recover(ctx context.Context, err error) error {
 func isTime(p kinetrail.Position) bool {
 	_, ok := p.Time()
 	return ok
-}
-
-func (p *poller) attrs(more ...any) []any {
-	return append([]any{slog.String("stream", p.stream.Name()), slog.String("shard", p.shardID)}, more...)
 }
 
 // serverTime is the service's clock as its answer shows it, which is how two

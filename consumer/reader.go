@@ -243,14 +243,15 @@ func (rd *reader) parentsDone(s *readShard) bool {
 
 // fetch puts the pages of one shard on their way to the loop.
 func (rd *reader) fetch(ctx context.Context, s *readShard) {
-	p := &poller{
+	from := source{
 		api: rd.api, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, giveUp: true,
 		spans:  newSpans(&rd.opts, rd.tracer, rd.stream, "", s.ID),
 		resume: s.from, inclusive: true,
 		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, buffers: &rd.buffers},
-	}
+	}.fetcher()
+	defer from.close()
 	for {
-		pg, err := p.next(ctx)
+		pg, err := from.next(ctx)
 		f := fetchedPage{shard: s, page: pg, err: err}
 		if err == nil {
 			f.last = pg.end || rd.opts.StopAtTip && pg.atTip()

@@ -116,9 +116,10 @@ func (t *tenure) forget() {
 // until the shard ends or fetching is stopped.
 func (t *tenure) fetch() {
 	defer close(t.pages)
-	p := t.poller()
+	from := t.source().fetcher()
+	defer from.close()
 	for {
-		pg, err := p.next(t.fetching)
+		pg, err := from.next(t.fetching)
 		if err != nil {
 			if t.fetching.Err() == nil {
 				t.fetchFailed = err
@@ -141,12 +142,12 @@ func (t *tenure) fetch() {
 	}
 }
 
-// poller begins where the lease says.
-func (t *tenure) poller() *poller {
+// source begins where the lease says.
+func (t *tenure) source() source {
 	row := t.held.Lease()
 	start, startErr := shardmap.ParseHashKey(row.StartingHashKey)
 	end, endErr := shardmap.ParseHashKey(row.EndingHashKey)
-	return &poller{
+	return source{
 		api: t.g.api, stream: t.stream.name, shardID: t.shardID, opts: t.opts, meter: t.meter, spans: t.spans,
 		buffered: t.g.buffered, opened: t.opened, waits: t.fetchWaits, resume: row.ResumeAt(),
 		split: &deaggregator{

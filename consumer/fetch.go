@@ -1,0 +1,112 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/tracing"
+)
+
+// fetcher fetches the records of one shard, page by page. Its methods are
+// called by one goroutine.
+type fetcher interface {
+	// next returns the next page, which may be empty. Its bytes are reserved in
+	// the budget until the caller releases them. It fails when ctx ends, or
+	// with an error that ends the reading of the shard. Every call has the same
+	// ctx: what one call opens may live until the ctx ends.
+	next(ctx context.Context) (*page, error)
+
+	// close gives up what next has opened. No call of next follows.
+	close()
+}
+
+// page is what one fetch brought, in the order of the shard.
+type page struct {
+	records []kinetrail.Record
+
+	// last is the place behind which the next page begins, zero when the page
+	// holds no Kinesis record.
+	last kinetrail.Position
+
+	kinesisRecords, bytes                    int // as fetched
+	extracted, malformed, broken, outOfRange int // as counted
+
+	behind      time.Duration
+	behindKnown bool
+
+	end      bool // of a closed shard
+	children []types.ChildShard
+}
+
+// atTip reports whether there was nothing behind this page.
+func (pg *page) atTip() bool {
+	return pg.end || pg.behindKnown && pg.behind == 0 || !pg.behindKnown && pg.kinesisRecords == 0
+}
+
+// source is the shard that a fetcher reads, and the place it has come to.
+type source struct {
+	api      API
+	stream   kinetrail.Stream
+	shardID  string
+	opts     *Options
+	meter    *shardMeter
+	spans    *spans
+	buffered *budget
+	split    *deaggregator
+	giveUp   bool // on errors that asking again does not heal
+	opened   func()
+	waits    func() // when there is no room for the next page; nil is nothing
+
+	resume    kinetrail.Position // the place to go on from
+	inclusive bool               // the record at resume is wanted, too
+	skipping  bool               // records up to resume may come again
+}
+
+// fetcher returns what fetches the shard as Options.Fetch says.
+func (s source) fetcher() fetcher { return &poller{source: s} }
+
+// passed moves the place to go on from behind a page.
+func (s *source) passed(pg *page) {
+	if !pg.last.IsZero() {
+		s.resume, s.inclusive, s.skipping = pg.last, false, false
+	}
+}
+
+// skip tells which records of the next page are not wanted: those before the
+// returned place, and the one at it when inclusive is false.
+func (s *source) skip() skip {
+	if !s.skipping {
+		return skip{}
+	}
+	return skip{until: s.resume, inclusive: s.inclusive}
+}
+
+// request prepares ctx for one call: bounded, and marked as ours.
+func (s *source) request(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx = tracing.Mark(ctx)
+	if s.opts.RequestTimeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, s.opts.RequestTimeout, errRequestTimeout)
+}
+
+var errRequestTimeout = errors.New("the service did not answer in time")
+
+// timedOut puts the cause of an ended ctx in place of the SDK's cancelled call.
+func timedOut(ctx context.Context, err error) error {
+	if context.Cause(ctx) == errRequestTimeout {
+		return fmt.Errorf("%w: %w", errRequestTimeout, err)
+	}
+	return err
+}
+
+func (s *source) attrs(more ...any) []any {
+	return append([]any{slog.String("stream", s.stream.Name()), slog.String("shard", s.shardID)}, more...)
+}
+
