@@ -54,6 +54,7 @@ func (a *app) commands() []*cobra.Command {
 		inGroup(groupStreams, a.tailCommand()),
 		inGroup(groupStreams, a.listCommand()),
 		inGroup(groupStreams, a.describeCommand()),
+		inGroup(groupStreams, a.reshardCommand()),
 		inGroup(groupExplain, a.hashkeyCommand()),
 		inGroup(groupExplain, a.decodeCommand()),
 		inGroup(groupOther, a.versionCommand()),

@@ -62,6 +62,19 @@ func (e *lineError) Error() string {
 
 func (e *lineError) Unwrap() error { return e.err }
 
+// partialError is a failure with a part of the work done.
+type partialError struct {
+	err  error
+	done string // what is done, or what is left
+}
+
+func (e *partialError) Error() string {
+	reason, _ := explain(e.err)
+	return reason + "; " + e.done
+}
+
+func (e *partialError) Unwrap() error { return e.err }
+
 // errNoRegion and credentialsError are what is missing before the first request.
 var errNoRegion = errors.New("no AWS region is set")
 
@@ -126,6 +139,11 @@ func explain(err error) (sentence, hint string) {
 	if errors.As(err, &midway) {
 		_, hint = explain(midway.err)
 		return midway.Error(), hint
+	}
+	var partial *partialError
+	if errors.As(err, &partial) {
+		_, hint = explain(partial.err)
+		return partial.Error(), hint
 	}
 	var usage *usageError
 	if errors.As(err, &usage) {

@@ -25,6 +25,15 @@ func (a *app) newProgress() *progress {
 	return &progress{out: a.stderr}
 }
 
+// newStatusLine is a progress for work that prints nothing until it is done: it
+// shows whenever stderr is a terminal.
+func (a *app) newStatusLine() *progress {
+	if !isTerminal(a.stderr) {
+		return &progress{}
+	}
+	return &progress{out: a.stderr}
+}
+
 func (p *progress) show(format string, args ...any) {
 	if p.out == nil || time.Since(p.last) < progressInterval {
 		return
