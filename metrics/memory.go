@@ -27,7 +27,8 @@ const KeptValues = 1024
 // Memory grows with the number of series, not with the number of values: a
 // histogram keeps its last KeptValues, and its exact count and sum.
 type Memory struct {
-	misuse misuse
+	misuse  misuse
+	scrapes Scrapes
 
 	mu     sync.RWMutex
 	series map[string]*memorySeries
@@ -53,6 +54,10 @@ func NewMemory() *Memory { return &Memory{} }
 
 // Trusted marks that a Memory neither blocks nor panics.
 func (m *Memory) Trusted() {}
+
+// OnScrape implements Scraped: a Memory is read by Counters, Gauges,
+// Histograms, Snapshot and Reset.
+func (m *Memory) OnScrape(collect func()) (stop func()) { return m.scrapes.OnScrape(collect) }
 
 // Counter resolves a counter, at 0 when it is new.
 func (m *Memory) Counter(in *Instrument, labelValues ...string) Counter {
@@ -139,17 +144,13 @@ func (m *Memory) Forget(in *Instrument, labelValues ...string) {
 // Reset puts every counter back to 0 and empties every gauge and histogram.
 // Handles go on working.
 func (m *Memory) Reset() {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for _, s := range m.series {
-		s.value.reset()
-	}
+	m.scrape(func(_ string, value memoryValue) { value.reset() })
 }
 
 // Counters returns every counter, also those at 0.
 func (m *Memory) Counters() map[string]int64 {
 	all := map[string]int64{}
-	m.each(func(key string, value memoryValue) {
+	m.scrape(func(key string, value memoryValue) {
 		if c, ok := value.(*memoryCounter); ok {
 			all[key] = c.sum.Load()
 		}
@@ -160,7 +161,7 @@ func (m *Memory) Counters() map[string]int64 {
 // Gauges returns every gauge that has been set.
 func (m *Memory) Gauges() map[string]float64 {
 	all := map[string]float64{}
-	m.each(func(key string, value memoryValue) {
+	m.scrape(func(key string, value memoryValue) {
 		if g, ok := value.(*memoryGauge); ok {
 			if v, set := g.get(); set {
 				all[key] = v
@@ -173,7 +174,7 @@ func (m *Memory) Gauges() map[string]float64 {
 // Histograms returns every histogram that has a value.
 func (m *Memory) Histograms() map[string]Distribution {
 	all := map[string]Distribution{}
-	m.each(func(key string, value memoryValue) {
+	m.scrape(func(key string, value memoryValue) {
 		if h, ok := value.(*memoryHistogram); ok {
 			if d := h.distribution(); d.Count > 0 {
 				all[key] = d
@@ -183,28 +184,37 @@ func (m *Memory) Histograms() map[string]Distribution {
 	return all
 }
 
-// Snapshot returns everything in one map: an int64 for a counter, a float64
-// for a gauge, and for a histogram the []float64 of its last values.
+// Snapshot returns everything in one map, as it was at one moment: an int64 for
+// a counter, a float64 for a gauge, and for a histogram the []float64 of its
+// last values.
 func (m *Memory) Snapshot() map[string]any {
 	all := map[string]any{}
-	for key, v := range m.Counters() {
-		all[key] = v
-	}
-	for key, v := range m.Gauges() {
-		all[key] = v
-	}
-	for key, d := range m.Histograms() {
-		all[key] = d.Values
-	}
+	m.scrape(func(key string, value memoryValue) {
+		switch value := value.(type) {
+		case *memoryCounter:
+			all[key] = value.sum.Load()
+		case *memoryGauge:
+			if v, set := value.get(); set {
+				all[key] = v
+			}
+		case *memoryHistogram:
+			if d := value.distribution(); d.Count > 0 {
+				all[key] = d.Values
+			}
+		}
+	})
 	return all
 }
 
-func (m *Memory) each(visit func(key string, value memoryValue)) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for key, s := range m.series {
-		visit(key, s.value)
-	}
+// scrape visits every series at one moment.
+func (m *Memory) scrape(visit func(key string, value memoryValue)) {
+	m.scrapes.Scrape(func() {
+		m.mu.RLock()
+		defer m.mu.RUnlock()
+		for key, s := range m.series {
+			visit(key, s.value)
+		}
+	})
 }
 
 type memoryCounter struct{ sum atomic.Int64 }

@@ -98,7 +98,7 @@ func (p *Producer) deliverChunk(r *request) {
 // their records. Callbacks are left to deliver.
 func (p *Producer) unlockAndAnswer() {
 	s := &p.schedule
-	p.meter.update(s)
+	p.meter.changed(s)
 	if s.loose != nil {
 		loose := s.loose
 		s.loose = nil

@@ -8,9 +8,13 @@ import (
 )
 
 // meter hands the producer's numbers to a metrics sink. Its methods are called
-// with the producer's lock held, so that put = sent + failed + waiting.
+// with the producer's lock held, so that put = sent + failed + waiting whenever
+// the sink is read. A sink that asks before it is read costs a record a few
+// plain additions.
 type meter struct {
 	enabled bool
+	asked   bool   // the sink asks for what was counted; else it is told after every change
+	stop    func() // the sink's asking, after a last time
 
 	recordsSent, bytesSent, throttles, retries, wrongShard metrics.Counter
 	userRecordsPut, userRecordsSent, injected              metrics.Counter
@@ -49,18 +53,16 @@ func (m *meter) put(s *schedule, outcome tracecarrier.Outcome) {
 	if !m.enabled {
 		return
 	}
-	m.userRecordsPut.Add(1)
+	c := &s.count
+	c.put++
 	if outcome.Injected() {
-		m.injected.Add(1)
+		c.injected++
 	} else if reason := outcome.SkipReason(); reason != "" {
-		m.skipped.Add(reason, 1)
+		c.skipped = count(c.skipped, reason)
 	}
-	m.gauges(s)
-}
-
-func (m *meter) gauges(s *schedule) {
-	m.queueSize.Set(float64(s.waiting))
-	m.bufferedBytes.Set(float64(s.waitingBytes))
+	if !m.asked {
+		m.handOn(s)
+	}
 }
 
 // request notes one PutRecords call that was settled.
@@ -72,39 +74,57 @@ func (m *meter) request(r *request, a answer) {
 	m.flushDuration.Observe(a.ctx, a.took.Seconds())
 }
 
-// update hands on what the schedule has counted.
-func (m *meter) update(s *schedule) {
+// changed hands on what the sink does not ask for.
+func (m *meter) changed(s *schedule) {
 	c := &s.count
 	if !c.changed {
 		return
 	}
+	c.changed = false
 	if m.enabled {
-		m.recordsSent.Add(c.recordsSent)
-		m.bytesSent.Add(c.bytesSent)
-		m.throttles.Add(c.throttles)
-		m.retries.Add(c.retries)
-		m.wrongShard.Add(c.wrongShard)
-		m.userRecordsSent.Add(c.userRecordsSent)
-		for _, e := range c.errors {
-			m.errors.Add(e.code, e.count)
-		}
-		for _, e := range c.userErrors {
-			m.userRecordsFailed.Add(e.code, e.count)
-		}
 		for _, users := range c.ratios {
 			m.aggregationRatio.Observe(context.Background(), float64(users))
 		}
-		m.gauges(s)
 	}
-	*c = tally{errors: c.errors[:0], userErrors: c.userErrors[:0], ratios: c.ratios[:0]}
+	c.ratios = c.ratios[:0]
+	if m.enabled && !m.asked {
+		m.handOn(s)
+	}
+}
+
+// handOn hands on what the schedule has counted, and what waits.
+func (m *meter) handOn(s *schedule) {
+	c := &s.count
+	m.userRecordsPut.Add(c.put)
+	m.userRecordsSent.Add(c.userRecordsSent)
+	for _, e := range c.userErrors {
+		m.userRecordsFailed.Add(e.code, e.count)
+	}
+	m.queueSize.Set(float64(s.waiting))
+	m.bufferedBytes.Set(float64(s.waitingBytes))
+
+	m.recordsSent.Add(c.recordsSent)
+	m.bytesSent.Add(c.bytesSent)
+	m.throttles.Add(c.throttles)
+	m.retries.Add(c.retries)
+	m.wrongShard.Add(c.wrongShard)
+	for _, e := range c.errors {
+		m.errors.Add(e.code, e.count)
+	}
+	m.injected.Add(c.injected)
+	for _, e := range c.skipped {
+		m.skipped.Add(e.code, e.count)
+	}
+	*c = tally{changed: c.changed, ratios: c.ratios, errors: c.errors[:0], userErrors: c.userErrors[:0], skipped: c.skipped[:0]}
 }
 
 // tally is what a schedule has counted since the meter last took it.
 type tally struct {
 	changed                                 bool
+	put, injected                           int64
 	recordsSent, bytesSent, userRecordsSent int64
 	throttles, retries, wrongShard          int64
-	errors, userErrors                      []codeCount
+	errors, userErrors, skipped             []codeCount
 	ratios                                  []int
 }
 

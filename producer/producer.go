@@ -104,6 +104,7 @@ func New(client API, nameOrARN string, opts ...func(*Options)) (*Producer, error
 	p := newProducer(client, stream, options, carrier)
 	if err := p.start(); err != nil {
 		p.cancel()
+		p.meter.stop()
 		return nil, errors.Join(fmt.Errorf("new producer: %w", err), p.sink.Close(context.Background()))
 	}
 	p.goroutines.Go(p.run)
@@ -145,7 +146,15 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 	if options.RefreshInterval > 0 {
 		p.nextRefresh = p.now().add(options.RefreshInterval)
 	}
+	p.meter.stop, p.meter.asked = metrics.OnScrape(p.sink, p.handOnCounts)
 	return p
+}
+
+// handOnCounts is what the sink calls before it is read.
+func (p *Producer) handOnCounts() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.meter.handOn(&p.schedule)
 }
 
 // effectiveCarrier is the carrier by environment, option or default, in this
@@ -320,6 +329,7 @@ func (p *Producer) shutDown(ctx context.Context) error {
 	p.delivery.Signal()
 	p.mu.Unlock()
 	p.goroutines.Wait()
+	p.meter.stop()
 	return errors.Join(p.undelivered(ctx), p.sink.Close(ctx))
 }
 

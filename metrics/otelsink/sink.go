@@ -26,6 +26,7 @@ type Sink struct {
 	instruments map[*metrics.Instrument]instrument
 	messaging   map[*metrics.Instrument]convention
 	callback    metric.Registration
+	scrapes     metrics.Scrapes
 
 	counters   table[counter]
 	gauges     table[gauge]
@@ -44,7 +45,10 @@ type instrument struct {
 	histogram metric.Float64Histogram
 }
 
-var _ metrics.Trusted = (*Sink)(nil)
+var (
+	_ metrics.Trusted = (*Sink)(nil)
+	_ metrics.Scraped = (*Sink)(nil)
+)
 
 // New makes every instrument of the catalogue and returns a sink for them. It
 // fails when the provider refuses one, for instance over the name.
@@ -129,16 +133,22 @@ func (i instrument) observable() []metric.Observable {
 
 // observe is called for every collection.
 func (s *Sink) observe(_ context.Context, to metric.Observer) error {
-	observeSum := func(c *counter) { to.ObserveInt64(c.target, c.sum.Load(), c.options...) }
-	s.counters.each(observeSum)
-	s.messages.each(observeSum)
-	s.gauges.each(func(g *gauge) {
-		if v, set := g.get(); set {
-			to.ObserveFloat64(g.target, v, g.options...)
-		}
+	s.scrapes.Scrape(func() {
+		observeSum := func(c *counter) { to.ObserveInt64(c.target, c.sum.Load(), c.options...) }
+		s.counters.each(observeSum)
+		s.messages.each(observeSum)
+		s.gauges.each(func(g *gauge) {
+			if v, set := g.get(); set {
+				to.ObserveFloat64(g.target, v, g.options...)
+			}
+		})
 	})
 	return nil
 }
+
+// OnScrape implements metrics.Scraped: the sink is read when its provider
+// collects.
+func (s *Sink) OnScrape(collect func()) (stop func()) { return s.scrapes.OnScrape(collect) }
 
 // Close ends the reading of counters and gauges: what has not been collected
 // yet is lost, so that the provider is flushed or shut down first. Clients that

@@ -7,14 +7,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-type counter struct{ prometheus.Counter }
-
-func (c counter) Add(n int64) {
-	if n > 0 { // Prometheus panics below zero
-		c.Counter.Add(float64(n))
-	}
-}
-
 type histogram struct{ prometheus.Observer }
 
 func (h histogram) Observe(_ context.Context, v float64) { h.Observer.Observe(v) }

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,21 +13,21 @@ import (
 
 // Sink is a metrics.Sink whose series a Prometheus scrapes. It is safe for
 // concurrent use, starts no goroutine and needs no end: its metrics stay
-// registered.
+// registered. A scrape reads the counters and gauges of a client at one moment.
 //
 // Two sinks with one namespace, one registerer and the same constant labels
 // share their series. The buckets of a histogram are then those of the first.
 type Sink struct {
-	exemplars  bool
-	counters   map[*metrics.Instrument]*prometheus.CounterVec
-	gauges     map[*metrics.Instrument]*gaugeVec
-	histograms map[*metrics.Instrument]*prometheus.HistogramVec
-
-	logger   *slog.Logger
-	reported sync.Map // of *metrics.Instrument
+	all       *collector
+	exemplars bool
+	logger    *slog.Logger
+	reported  sync.Map // of *metrics.Instrument
 }
 
-var _ metrics.Trusted = (*Sink)(nil)
+var (
+	_ metrics.Trusted = (*Sink)(nil)
+	_ metrics.Scraped = (*Sink)(nil)
+)
 
 // New registers every instrument of the catalogue and returns a sink for them.
 // When one cannot be registered, because another program part has given its
@@ -41,122 +40,57 @@ func New(opts ...func(*Options)) (*Sink, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	all, err := newCollector(&o).register(o.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("promsink: register the catalogue: %w", err)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	s := &Sink{
-		exemplars:  o.Exemplars,
-		counters:   make(map[*metrics.Instrument]*prometheus.CounterVec),
-		gauges:     make(map[*metrics.Instrument]*gaugeVec),
-		histograms: make(map[*metrics.Instrument]*prometheus.HistogramVec),
-		logger:     o.Logger,
-	}
-	r := registration{to: o.Registerer}
-	for _, in := range metrics.Catalog() {
-		if err := s.add(in, &o, &r); err != nil {
-			r.undo()
-			return nil, fmt.Errorf("promsink: register %s: %w", in.Name, err)
-		}
-	}
-	return s, nil
+	return &Sink{all: all, exemplars: o.Exemplars, logger: o.Logger}, nil
 }
 
-// add registers one instrument.
-func (s *Sink) add(in *metrics.Instrument, o *Options, r *registration) (err error) {
-	switch in.Kind {
-	case metrics.KindCounter:
-		s.counters[in], err = register(r, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: o.Namespace, Name: in.Name, Help: in.Help, ConstLabels: o.ConstLabels,
-		}, in.Labels))
-	case metrics.KindGauge:
-		s.gauges[in], err = register(r, newGaugeVec(in, o))
-	case metrics.KindHistogram:
-		s.histograms[in], err = register(r, prometheus.NewHistogramVec(histogramOpts(in, o), in.Labels))
-	}
-	return err
-}
-
-func histogramOpts(in *metrics.Instrument, o *Options) prometheus.HistogramOpts {
-	opts := prometheus.HistogramOpts{
-		Namespace: o.Namespace, Name: in.Name, Help: in.Help, ConstLabels: o.ConstLabels,
-		Buckets: o.buckets(in),
-	}
-	if o.NativeHistograms {
-		// The bounds of their number and age are those that Prometheus's own
-		// instrumentation uses.
-		opts.NativeHistogramBucketFactor = 1.1
-		opts.NativeHistogramMaxBucketNumber = 100
-		opts.NativeHistogramMinResetDuration = time.Hour
-	}
-	return opts
-}
-
-// registration is what one call of New has registered.
-type registration struct {
-	to    prometheus.Registerer
-	added []prometheus.Collector
-}
-
-// undo takes it back.
-func (r *registration) undo() {
-	for _, c := range r.added {
-		r.to.Unregister(c)
-	}
-}
-
-// register registers c and returns it, or the one that has been registered
-// before it under the same name.
-func register[C prometheus.Collector](r *registration, c C) (C, error) {
-	err := r.to.Register(c)
-	if before, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
-		existing, same := before.ExistingCollector.(C)
-		if !same {
-			return c, fmt.Errorf("the name belongs to another metric, a %T", before.ExistingCollector)
-		}
-		return existing, nil
-	}
-	if err == nil {
-		r.added = append(r.added, c)
-	}
-	return c, err
-}
+// OnScrape implements metrics.Scraped: the sink is read when a Prometheus
+// scrapes it.
+func (s *Sink) OnScrape(collect func()) (stop func()) { return s.all.scrapes.OnScrape(collect) }
 
 // Trusted marks that a Sink neither blocks nor panics.
 func (s *Sink) Trusted() {}
 
 // Counter resolves a counter, at 0 when it is new.
 func (s *Sink) Counter(in *metrics.Instrument, labelValues ...string) metrics.Counter {
-	vec, ok := s.counters[in]
-	if err := check(in, metrics.KindCounter, labelValues, ok); err != nil {
-		s.report(in, err)
-		return metrics.Noop.Counter(in)
+	if found := s.resolve(in, metrics.KindCounter, labelValues); found != nil {
+		return found
 	}
-	c, err := vec.GetMetricWithLabelValues(cloned(labelValues)...)
-	if err != nil {
-		s.report(in, err)
-		return metrics.Noop.Counter(in)
-	}
-	return counter{c}
+	return metrics.Noop.Counter(in)
 }
 
 // Gauge resolves a gauge.
 func (s *Sink) Gauge(in *metrics.Instrument, labelValues ...string) metrics.Gauge {
-	vec, ok := s.gauges[in]
-	if err := check(in, metrics.KindGauge, labelValues, ok); err != nil {
-		s.report(in, err)
-		return metrics.Noop.Gauge(in)
+	if found := s.resolve(in, metrics.KindGauge, labelValues); found != nil {
+		return found
 	}
-	g, err := vec.gauge(cloned(labelValues))
+	return metrics.Noop.Gauge(in)
+}
+
+// resolve finds a series or makes it, and returns nil when the instrument is
+// used wrongly.
+func (s *Sink) resolve(in *metrics.Instrument, kind metrics.Kind, labelValues []string) *series {
+	t, ok := s.all.tables[in]
+	if err := check(in, kind, labelValues, ok); err != nil {
+		s.report(in, err)
+		return nil
+	}
+	found, err := t.get(cloned(labelValues))
 	if err != nil {
 		s.report(in, err)
-		return metrics.Noop.Gauge(in)
 	}
-	return g
+	return found
 }
 
 // Histogram resolves a histogram. Its series shows from then on.
 func (s *Sink) Histogram(in *metrics.Instrument, labelValues ...string) metrics.Histogram {
-	vec, ok := s.histograms[in]
+	vec, ok := s.all.histograms[in]
 	if err := check(in, metrics.KindHistogram, labelValues, ok); err != nil {
 		s.report(in, err)
 		return metrics.Noop.Histogram(in)
@@ -178,17 +112,14 @@ func (s *Sink) Forget(in *metrics.Instrument, labelValues ...string) {
 		s.report(in, errors.New("more label values to forget than there are labels"))
 		return
 	}
-	match := make(prometheus.Labels, len(labelValues))
-	for i, value := range labelValues {
-		match[in.Labels[i]] = value
+	if t, ok := s.all.tables[in]; ok {
+		t.forget(labelValues)
 	}
-	if vec, ok := s.counters[in]; ok {
-		vec.DeletePartialMatch(match)
-	}
-	if vec, ok := s.gauges[in]; ok {
-		vec.forget(labelValues)
-	}
-	if vec, ok := s.histograms[in]; ok {
+	if vec, ok := s.all.histograms[in]; ok {
+		match := make(prometheus.Labels, len(labelValues))
+		for i, value := range labelValues {
+			match[in.Labels[i]] = value
+		}
 		vec.DeletePartialMatch(match)
 	}
 }

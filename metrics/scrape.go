@@ -1,0 +1,103 @@
+package metrics
+
+import "sync"
+
+// Scraped is a sink that is read now and then, as a Prometheus does it, and
+// asks for what there is to read. Clients count by themselves then, and hand
+// on their sums when they are asked: all of one moment, so that what belongs
+// together, such as records put, sent and waiting, is read together, and a
+// record costs nothing. A sink that is not Scraped is told after every change.
+type Scraped interface {
+	Sink
+
+	// OnScrape has collect called before each time the sink is read, until
+	// stop is called. Stop calls it a last time.
+	OnScrape(collect func()) (stop func())
+}
+
+// OnScrape has collect called before each time sink is read, until stop is
+// called, which calls it a last time. For a sink that is not Scraped, and for
+// what Isolate and Multi make of sinks of which one is not, it reports false and
+// does nothing.
+func OnScrape(sink Sink, collect func()) (stop func(), ok bool) {
+	all, ok := scraped(sink)
+	if !ok {
+		return func() {}, false
+	}
+	var stops []func()
+	for _, each := range all {
+		stops = append(stops, each.OnScrape(collect))
+	}
+	return func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}, true
+}
+
+// scraped returns the sinks behind sink, if all of them are Scraped.
+func scraped(sink Sink) (all []Scraped, ok bool) {
+	switch s := sink.(type) {
+	case *Isolated:
+		return scraped(s.sink)
+	case *multi:
+		for _, member := range s.members {
+			more, ok := scraped(member)
+			if !ok {
+				return nil, false
+			}
+			all = append(all, more...)
+		}
+		return all, true
+	case Scraped:
+		return []Scraped{s}, true
+	}
+	return nil, false
+}
+
+// scraping is held while any sink is read, and while clients change values that
+// belong together. It is one for the whole process, because a client may hand
+// on to several sinks at once.
+var scraping sync.Mutex
+
+// Together runs change so that a Scraped sink is read before it or after it,
+// and not in between. Change must not read a sink.
+func Together(change func()) {
+	scraping.Lock()
+	defer scraping.Unlock()
+	change()
+}
+
+// Scrapes makes a sink Scraped: the sink calls Scrape to read itself. The zero
+// value is ready to use, by many goroutines at once.
+type Scrapes struct {
+	collects map[*func()]struct{} // guarded by scraping
+}
+
+// OnScrape implements Scraped.
+func (s *Scrapes) OnScrape(collect func()) (stop func()) {
+	key := &collect
+	Together(func() {
+		if s.collects == nil {
+			s.collects = make(map[*func()]struct{})
+		}
+		s.collects[key] = struct{}{}
+	})
+	return sync.OnceFunc(func() {
+		Together(func() {
+			delete(s.collects, key)
+			collect()
+		})
+	})
+}
+
+// Scrape calls what OnScrape was given, and then read, while no client changes
+// values that belong together. Neither may read a sink.
+func (s *Scrapes) Scrape(read func()) {
+	Together(func() {
+		for collect := range s.collects {
+			(*collect)()
+		}
+		read()
+	})
+}
