@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 )
 
 // MaxWaitingValues is how many values of histograms may wait for an isolated
@@ -18,6 +19,9 @@ type Isolated struct {
 	sink   Sink    // what the caller's handles come from: a Trusted sink itself, a feed before any other
 	feeds  []*feed // what Close has to end
 	misuse misuse
+
+	mu    sync.Mutex
+	stops []func() // of what OnScrape has begun
 }
 
 // Isolate puts a guard before sink. Every client does so with the sink it is
@@ -111,11 +115,13 @@ func (i *Isolated) Dropped() int64 {
 	return sum
 }
 
-// Close hands over what is still waiting and ends the goroutines. What is
-// recorded later is dropped. When ctx ends first, Close returns an error that
+// Close asks for the last time what OnScrape was told to ask, hands over what is
+// still waiting and ends the goroutines. A sink that is fed drops what is
+// recorded later. When ctx ends first, Close returns an error that
 // names the sink and wraps the cause; the goroutine that hangs in a call of
 // that sink ends when the call returns. Further calls wait for the same end.
 func (i *Isolated) Close(ctx context.Context) error {
+	i.stopScrapes()
 	for _, f := range i.feeds {
 		f.close()
 	}

@@ -15,24 +15,32 @@ type Scraped interface {
 	OnScrape(collect func()) (stop func())
 }
 
-// OnScrape has collect called before each time sink is read, until stop is
-// called, which calls it a last time. For a sink that is not Scraped, and for
-// what Isolate and Multi make of sinks of which one is not, it reports false and
-// does nothing.
-func OnScrape(sink Sink, collect func()) (stop func(), ok bool) {
-	all, ok := scraped(sink)
+// OnScrape has collect called before each time the sink is read, until Close,
+// which calls it a last time. For a sink that is not Scraped, and for a Multi of
+// sinks of which one is not, it reports false and does nothing: the caller then
+// tells the sink after every change.
+func (i *Isolated) OnScrape(collect func()) bool {
+	all, ok := scraped(i.sink)
 	if !ok {
-		return func() {}, false
+		return false
 	}
-	var stops []func()
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	for _, each := range all {
-		stops = append(stops, each.OnScrape(collect))
+		i.stops = append(i.stops, each.OnScrape(collect))
 	}
-	return func() {
-		for _, stop := range stops {
-			stop()
-		}
-	}, true
+	return true
+}
+
+// stopScrapes ends what OnScrape has begun.
+func (i *Isolated) stopScrapes() {
+	i.mu.Lock()
+	stops := i.stops
+	i.stops = nil
+	i.mu.Unlock()
+	for _, stop := range stops {
+		stop()
+	}
 }
 
 // scraped returns the sinks behind sink, if all of them are Scraped.

@@ -51,11 +51,10 @@ func TestEverySinkBehindOneClientIsReadAtOneMoment(t *testing.T) {
 	one, two := metrics.NewMemory(), metrics.NewMemory()
 	sink := metrics.Isolate(metrics.Multi(one, two), nil)
 	c := newCounting(sink)
-	stop, ok := metrics.OnScrape(sink, c.handOn)
-	if !ok {
+	if !sink.OnScrape(c.handOn) {
 		t.Fatal("OnScrape of two Memories reports false; want true")
 	}
-	defer stop()
+	defer func() { _ = sink.Close(context.Background()) }()
 	over := make(chan struct{})
 	var puts, reads sync.WaitGroup
 	for range 2 {
@@ -84,22 +83,28 @@ func TestEverySinkBehindOneClientIsReadAtOneMoment(t *testing.T) {
 	puts.Wait()
 }
 
-func TestAStoppedClientIsAskedOnceMore(t *testing.T) {
+func TestAClientThatClosesIsAskedOnceMore(t *testing.T) {
 	t.Parallel()
 	sink := metrics.NewMemory()
-	c := newCounting(sink)
-	stop, _ := metrics.OnScrape(sink, c.handOn)
+	guard := metrics.Isolate(sink, nil)
+	c := newCounting(guard)
+	guard.OnScrape(c.handOn)
 	c.puts.Store(3)
 	if got := sink.Counters()["producer_user_records_put_total{stream_name=s}"]; got != 3 {
 		t.Errorf("the sink was read with %d puts; want 3", got)
 	}
 	c.puts.Store(5)
-	stop()
-	asked := c.asked.Load()
-	stop()
+	for range 2 {
+		if err := guard.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := c.asked.Load(); got != 2 {
+		t.Errorf("asked %d times by a read and two Closes; want 2", got)
+	}
 	c.puts.Store(7)
-	if got := sink.Counters()["producer_user_records_put_total{stream_name=s}"]; got != 5 || c.asked.Load() != asked {
-		t.Errorf("after stop the sink was read with %d puts, asked %d times more; want 5 and never", got, c.asked.Load()-asked)
+	if got := sink.Counters()["producer_user_records_put_total{stream_name=s}"]; got != 5 || c.asked.Load() != 2 {
+		t.Errorf("after Close the sink was read with %d puts, asked %d times in all; want 5 and 2", got, c.asked.Load())
 	}
 }
 
@@ -107,8 +112,7 @@ func TestResetForgetsWhatWasNotAskedForYet(t *testing.T) {
 	t.Parallel()
 	sink := metrics.NewMemory()
 	c := newCounting(sink)
-	stop, _ := metrics.OnScrape(sink, c.handOn)
-	defer stop()
+	sink.OnScrape(c.handOn)
 	c.puts.Store(3)
 	sink.Reset()
 	c.puts.Store(4)
@@ -119,17 +123,16 @@ func TestResetForgetsWhatWasNotAskedForYet(t *testing.T) {
 
 func TestASinkThatIsNotScrapedIsTold(t *testing.T) {
 	t.Parallel()
-	foreign := metrics.Isolate(quiet{}, nil)
-	t.Cleanup(func() { _ = foreign.Close(context.Background()) })
-	both := metrics.Isolate(metrics.Multi(metrics.NewMemory(), quiet{}), nil)
-	t.Cleanup(func() { _ = both.Close(context.Background()) })
 	for name, sink := range map[string]metrics.Sink{
-		"nil": nil, "Noop": metrics.Noop, "a foreign sink": foreign, "a foreign sink beside a Memory": both,
+		"nil": nil, "Noop": metrics.Noop, "a foreign sink": quiet{},
+		"a foreign sink beside a Memory": metrics.Multi(metrics.NewMemory(), quiet{}),
 	} {
-		stop, ok := metrics.OnScrape(sink, func() { t.Errorf("%s: it is asked for", name) })
-		if ok {
+		guard := metrics.Isolate(sink, nil)
+		if guard.OnScrape(func() { t.Errorf("%s: it is asked for", name) }) {
 			t.Errorf("OnScrape of %s reports true; want false", name)
 		}
-		stop()
+		if err := guard.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }

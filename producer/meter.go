@@ -13,8 +13,7 @@ import (
 // plain additions.
 type meter struct {
 	enabled bool
-	asked   bool   // the sink asks for what was counted; else it is told after every change
-	stop    func() // the sink's asking, after a last time
+	asked   bool // the sink asks for what was counted; else it is told after every change
 
 	recordsSent, bytesSent, throttles, retries, wrongShard metrics.Counter
 	userRecordsPut, userRecordsSent, injected              metrics.Counter

@@ -104,7 +104,6 @@ func New(client API, nameOrARN string, opts ...func(*Options)) (*Producer, error
 	p := newProducer(client, stream, options, carrier)
 	if err := p.start(); err != nil {
 		p.cancel()
-		p.meter.stop()
 		return nil, errors.Join(fmt.Errorf("new producer: %w", err), p.sink.Close(context.Background()))
 	}
 	p.goroutines.Go(p.run)
@@ -146,7 +145,7 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 	if options.RefreshInterval > 0 {
 		p.nextRefresh = p.now().add(options.RefreshInterval)
 	}
-	p.meter.stop, p.meter.asked = metrics.OnScrape(p.sink, p.handOnCounts)
+	p.meter.asked = p.sink.OnScrape(p.handOnCounts)
 	return p
 }
 
@@ -329,7 +328,6 @@ func (p *Producer) shutDown(ctx context.Context) error {
 	p.delivery.Signal()
 	p.mu.Unlock()
 	p.goroutines.Wait()
-	p.meter.stop()
 	return errors.Join(p.undelivered(ctx), p.sink.Close(ctx))
 }
 
