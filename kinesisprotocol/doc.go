@@ -22,6 +22,9 @@
 // members this package does not know, with ChildShards, or with anything else
 // that is seldom seen is read by the SDK's protocol from the same bytes.
 //
+// Into takes the records of one call without the SDK's types, each part of which is
+// behind a pointer: for who reads many.
+//
 // # Memory
 //
 // An answer is read into one piece of memory, its page. The records parsed from

@@ -8,11 +8,14 @@ import (
 
 // For the tests of other files, which use the package as its callers do.
 var (
-	ReadGetRecords = readGetRecords
 	ReadPutRecords = readPutRecords
 	AppendBase64   = appendBase64
 	DecodeInPlace  = decodeInPlace
 )
+
+func ReadGetRecords(page []byte, output *kinesis.GetRecordsOutput) (usual bool, err error) {
+	return readGetRecords(page, output, nil)
+}
 
 // Lent is a request's body that says whether its text was given back.
 type Lent interface {
@@ -22,7 +25,7 @@ type Lent interface {
 	GivenBack() bool
 }
 
-func NewLentBody(input *kinesis.PutRecordsInput) Lent { return newLentBody(input) }
+func NewLentBody(input *kinesis.PutRecordsInput) Lent { return newLentBody(input, appendPutRecords) }
 
 func (b *lentBody) GivenBack() bool {
 	b.mu.Lock()

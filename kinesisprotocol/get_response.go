@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/kinetrail/kinetrail"
 
@@ -12,98 +11,150 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// readGetRecords reads the answer of GetRecords, unless it is unusual.
-func readGetRecords(page []byte, output *kinesis.GetRecordsOutput) (usual bool, err error) {
+// readGetRecords reads the answer of GetRecords, unless it is unusual. The
+// records go to into, or without it to the output.
+func readGetRecords(page []byte, output *kinesis.GetRecordsOutput, into *[]Record) (usual bool, err error) {
+	var read answer
+	if into != nil {
+		read.records = (*into)[:0]
+	} else {
+		read.records = spare()
+		defer func() { keepSpare(read.records) }()
+	}
 	s := scanner{page: page}
-	var read kinesis.GetRecordsOutput
+	s.getRecords(&read)
+	if s.odd {
+		return false, nil
+	}
+
+	// From here on the page changes, and nobody else could read it.
+	for i := range read.records {
+		r := &read.records[i]
+		if r.Data, err = decodeInPlace(r.Data); err != nil {
+			return false, fmt.Errorf("decode the data of record %d: %w", i, err)
+		}
+	}
+	read.put(output, into)
+	return true, nil
+}
+
+// getRecords reads all but the data, which stays text.
+func (s *scanner) getRecords(read *answer) {
 	for more := s.open('{', '}'); more; more = s.more('}') {
 		switch string(s.name()) {
 		case "MillisBehindLatest":
 			if !s.null() {
 				behind := s.count(18)
-				read.MillisBehindLatest = &behind
+				read.behind = &behind
 			}
 		case "NextShardIterator":
 			// A reader keeps it until its next call and must not keep the
 			// page with it.
 			if iterator, ok := s.text(); ok {
 				iterator = strings.Clone(iterator)
-				read.NextShardIterator = &iterator
+				read.next = &iterator
 			}
 		case "Records":
 			// A second list replaces the first, but not unread: its data has
 			// to be right too.
 			if !s.null() {
-				s.odd = s.odd || read.Records != nil
-				read.Records = s.records()
+				s.odd = s.odd || read.listed
+				read.listed = true
+				read.records = s.records(read.records)
 			}
 		default:
 			s.odd = true // ChildShards too: they come once in a shard's life
 		}
 	}
-	if s.odd {
-		return false, nil
-	}
-
-	// From here on the page changes, and nobody else could read it.
-	for i := range read.Records {
-		r := &read.Records[i]
-		if r.Data, err = decodeInPlace(r.Data); err != nil {
-			return false, fmt.Errorf("decode the data of record %d: %w", i, err)
-		}
-	}
-	*output = read
-	return true, nil
 }
 
-// recordSlabs hold what the records of a page point to.
-type recordSlabs struct {
-	texts    slab[string]
-	arrivals slab[time.Time]
-}
-
-func (s *scanner) records() []types.Record {
+func (s *scanner) records(records []Record) []Record {
 	start := s.at
-	records := []types.Record{}
-	var slabs recordSlabs
+	var names recordNames
 	for more := s.open('[', ']'); more; more = s.more(']') {
 		if len(records) == cap(records) {
 			records = grow(s, records, start, kinetrail.MaxGetRecords)
-			slabs.texts.room(2 * (cap(records) - len(records)))
-			slabs.arrivals.room(cap(records) - len(records))
 		}
-		records = append(records, types.Record{})
-		s.record(&records[len(records)-1], &slabs)
+		records = append(records, Record{})
+		s.record(&records[len(records)-1], &names)
 	}
 	return records
 }
 
-func (s *scanner) record(record *types.Record, slabs *recordSlabs) {
+func (s *scanner) record(r *Record, names *recordNames) {
+	at := 0
 	for more := s.open('{', '}'); more; more = s.more('}') {
-		switch string(s.name()) {
-		case "ApproximateArrivalTimestamp":
+		switch name := s.recordMember(names, at); name {
+		case memberArrival:
 			if !s.null() {
-				record.ApproximateArrivalTimestamp = slabs.arrivals.keep(s.time())
+				r.arrivedAt, r.has = s.milliseconds(), r.has|name
 			}
-		case "Data":
+		case memberData:
 			if data := s.base64(); data != nil {
-				s.odd = s.odd || record.Data != nil
-				record.Data = data
+				s.odd = s.odd || r.Data != nil
+				r.Data = data
 			}
-		case "EncryptionType":
-			record.EncryptionType = s.encryptionType(record.EncryptionType)
-		case "PartitionKey":
+		case memberEncryption:
+			if text, ok := s.text(); ok {
+				r.encryption, r.has = s.encryption(text), r.has|name
+			}
+		case memberKey:
 			if key, ok := s.text(); ok {
-				record.PartitionKey = slabs.texts.keep(key)
+				r.PartitionKey, r.has = key, r.has|name
 			}
-		case "SequenceNumber":
+		case memberSequence:
 			if number, ok := s.text(); ok {
-				record.SequenceNumber = slabs.texts.keep(number)
+				r.SequenceNumber, r.has = number, r.has|name
 			}
 		default:
 			s.odd = true
 		}
+		at++
 	}
+}
+
+// recordNames are the members of the record before, in their order. Those of the
+// next have the same, nearly always, so that a look tells.
+type recordNames [5]struct {
+	member member
+	text   string // with quotes and colon
+}
+
+var recordMembers = map[string]struct {
+	member member
+	text   string
+}{
+	"ApproximateArrivalTimestamp": {memberArrival, `"ApproximateArrivalTimestamp":`},
+	"Data":                        {memberData, `"Data":`},
+	"EncryptionType":              {memberEncryption, `"EncryptionType":`},
+	"PartitionKey":                {memberKey, `"PartitionKey":`},
+	"SequenceNumber":              {memberSequence, `"SequenceNumber":`},
+}
+
+// recordMember is the name of a record's member number at, or 0 for one that is
+// not known. The scanner stands before its value.
+func (s *scanner) recordMember(names *recordNames, at int) member {
+	if at >= len(names) {
+		return recordMembers[string(s.name())].member
+	}
+	guess := &names[at]
+	if guess.member != 0 && bytes.HasPrefix(s.page[s.at:], bytesOf(guess.text)) {
+		s.at += len(guess.text)
+		return guess.member
+	}
+	*guess = recordMembers[string(s.name())]
+	return guess.member
+}
+
+// encryption is one of the service's words for it.
+func (s *scanner) encryption(text string) encryption {
+	for known, name := range encryptionTypes {
+		if text == string(name) {
+			return encryption(known)
+		}
+	}
+	s.odd = true
+	return 0
 }
 
 // encryptionType is one of the service's words for it, and not in the page; it
@@ -113,31 +164,10 @@ func (s *scanner) encryptionType(before types.EncryptionType) types.EncryptionTy
 	if !ok {
 		return before
 	}
-	for _, known := range [...]types.EncryptionType{types.EncryptionTypeNone, types.EncryptionTypeKms} {
+	for _, known := range encryptionTypes {
 		if text == string(known) {
 			return known
 		}
 	}
 	return types.EncryptionType(strings.Clone(text))
-}
-
-// Clone is a copy of r that shares no memory with the page r came with, so that
-// keeping it keeps nothing else.
-func Clone(r types.Record) types.Record {
-	r.Data = bytes.Clone(r.Data)
-	r.SequenceNumber = cloneText(r.SequenceNumber)
-	r.PartitionKey = cloneText(r.PartitionKey)
-	if r.ApproximateArrivalTimestamp != nil {
-		arrival := *r.ApproximateArrivalTimestamp
-		r.ApproximateArrivalTimestamp = &arrival
-	}
-	return r
-}
-
-func cloneText(text *string) *string {
-	if text == nil {
-		return nil
-	}
-	clone := strings.Clone(*text)
-	return &clone
 }

@@ -21,7 +21,7 @@ import (
 // The client is as safe for concurrent use as before.
 func Install(o *kinesis.Options) {
 	if sdk, ok := o.Protocol.(*awsjson.Protocol); ok {
-		o.Protocol = &protocol{sdk}
+		o.Protocol = &protocol{Protocol: sdk}
 	}
 }
 
@@ -36,14 +36,16 @@ func Installed(o kinesis.Options) bool {
 // carry records.
 type protocol struct {
 	*awsjson.Protocol
+
+	records *[]Record // where those of GetRecords go, nil for the output
 }
 
 // SerializeRequest writes method, path, headers and body of a request.
 func (p *protocol) SerializeRequest(
 	ctx context.Context, schema *smithy.OperationSchema, input smithy.Serializable, request *smithyhttp.Request,
 ) error {
-	put, ok := input.(*kinesis.PutRecordsInput)
-	if !ok {
+	body := p.body(input)
+	if body == nil {
 		return p.Protocol.SerializeRequest(ctx, schema, input, request)
 	}
 
@@ -51,11 +53,31 @@ func (p *protocol) SerializeRequest(
 	if err := p.Protocol.SerializeRequest(ctx, schema, noMembers{}, request); err != nil {
 		return err
 	}
-	withBody, err := request.SetStream(newLentBody(put))
+	withBody, err := request.SetStream(body)
 	if err != nil {
-		return fmt.Errorf("set the body of PutRecords: %w", err)
+		return fmt.Errorf("set the body of the request: %w", err)
+	}
+	if p.dialect.speaks() {
+		withBody.Header.Set("Content-Type", cborType)
 	}
 	*request = *withBody
+	return nil
+}
+
+// body is the body of a request, nil where that is the SDK's.
+func (p *protocol) body(input smithy.Serializable) io.Reader {
+	speaks := p.dialect.speaks()
+	switch input := input.(type) {
+	case *kinesis.PutRecordsInput:
+		if speaks {
+			return newLentBody(input, appendPutRecordsCBOR)
+		}
+		return newLentBody(input, appendPutRecords)
+	case *kinesis.GetRecordsInput:
+		if speaks {
+			return bytes.NewReader(appendGetRecordsCBOR(nil, input))
+		}
+	}
 	return nil
 }
 
@@ -68,7 +90,10 @@ func (noMembers) Serialize(smithy.ShapeSerializer) {}
 func (p *protocol) DeserializeResponse(
 	ctx context.Context, schema *smithy.OperationSchema, types *smithy.TypeRegistry, response *smithyhttp.Response, output smithy.Deserializable,
 ) error {
-	read := reader(output)
+	if p.records != nil {
+		*p.records = (*p.records)[:0]
+	}
+	read := p.reader(output)
 	if read == nil || response.StatusCode < 200 || response.StatusCode > 299 {
 		return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
 	}
@@ -89,16 +114,32 @@ func (p *protocol) DeserializeResponse(
 
 	again := *response.Response
 	again.Body = io.NopCloser(bytes.NewReader(page))
-	return p.unusual(ctx, schema, types, &smithyhttp.Response{Response: &again}, output)
+	if err := p.unusual(ctx, schema, types, &smithyhttp.Response{Response: &again}, output); err != nil {
+		return err
+	}
+	p.collect(output)
+	return nil
+}
+
+// collect puts the records of an answer that the SDK has read where they belong.
+func (p *protocol) collect(output smithy.Deserializable) {
+	got, ok := output.(*kinesis.GetRecordsOutput)
+	if !ok || p.records == nil {
+		return
+	}
+	for i := range got.Records {
+		*p.records = fromSDK(*p.records, &got.Records[i])
+	}
+	got.Records = nil
 }
 
 // reader is what reads a page into output, or nil where that is the SDK's. It
 // reports false, and has changed neither page nor output, when the page is not
 // of the usual kind.
-func reader(output smithy.Deserializable) func(page []byte) (usual bool, err error) {
+func (p *protocol) reader(output smithy.Deserializable) func(page []byte) (usual bool, err error) {
 	switch output := output.(type) {
 	case *kinesis.GetRecordsOutput:
-		return func(page []byte) (bool, error) { return readGetRecords(page, output) }
+		return func(page []byte) (bool, error) { return readGetRecords(page, output, p.records) }
 	case *kinesis.PutRecordsOutput:
 		return func(page []byte) (bool, error) { return readPutRecords(page, output), nil }
 	}

@@ -7,7 +7,6 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
-	"time"
 	"unicode/utf8"
 )
 
@@ -178,15 +177,15 @@ func (s *scanner) count(maxDigits int) int64 {
 	return n
 }
 
-// time is a time in seconds since 1970, such as 1700000000.123 or
+// milliseconds is a time in seconds since 1970, such as 1700000000.123 or
 // 1.700000000123E9, with the SDK's precision: whole milliseconds, cut off.
-func (s *scanner) time() time.Time {
+func (s *scanner) milliseconds() int64 {
 	s.peek()
 	start := s.at
 	mantissa, digits := s.digits(0)
 	if digits == 0 || (s.page[start] == '0' && digits > 1) {
 		s.odd = true
-		return time.Time{}
+		return 0
 	}
 	exponent := 0
 	if s.at < len(s.page) && s.page[s.at] == '.' {
@@ -203,19 +202,19 @@ func (s *scanner) time() time.Time {
 		exponent += s.exponent()
 	}
 	if s.odd {
-		return time.Time{}
+		return 0
 	}
 
 	seconds := s.decimal(start, mantissa, digits, exponent)
-	// Beyond this the product below could leave the range of an int64.
-	if !(seconds < 1e12) {
+	// In the year 2255 the nanoseconds leave the range of an int64, where the
+	// SDK's time comes out wrong.
+	if !(seconds < 9e9) {
 		s.odd = true
-		return time.Time{}
+		return 0
 	}
 	// float64 arithmetic, as in smithy-go's time.ParseEpochSeconds, with the
 	// same loss: 1441215410.867 becomes 866 or 867 ms here if it does there.
-	milliseconds := int64(seconds * 1e3)
-	return time.Unix(0, milliseconds*1e6).UTC()
+	return int64(seconds * 1e3)
 }
 
 // digits goes on with a decimal number by the digits that follow. Beyond 18 of
