@@ -121,8 +121,9 @@ func (c *Consumer) Worker() string { return c.worker }
 
 // Run handles the records of every shard this worker gets a lease for, one after
 // another in each shard, several shards at once. It returns when ctx ends, with
-// its cause; after Drain, with nil; or with a *ShardError when the failure
-// policy says stop. A shard that fails is retried and does not disturb the
+// its cause; after Drain, with nil; with a *ShardError when the failure policy
+// says stop; or with an error that wraps lease.ErrUnusable when the store says
+// that no repetition helps and no lease is held. A shard that fails is retried and does not disturb the
 // others. By then positions are written and leases released as far as the store
 // can be reached, every handler has returned, and no goroutine Run started is
 // still running.

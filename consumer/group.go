@@ -24,6 +24,7 @@ import (
 //	watch        cancels what could not be renewed in time         renew.go
 //	checkpoints  writes the positions                              renew.go
 //	sync         lists the shards                                  shardsync.go
+//	decline      gives back leases that come while Run ends        here
 //	tenures      one for each held lease, which fetches in another tenure.go
 //
 // The tenures end first; renewing goes on until the last has.
@@ -118,10 +119,52 @@ func (g *group) run() error {
 	for _, t := range g.all() {
 		t.stopFetch()
 	}
+	var declining sync.WaitGroup
+	declining.Go(func() { g.decline(keeping) })
 	g.tenancy.Wait()
+	declining.Wait()
 	stopKeeping()
 	loops.Wait()
 	return g.result()
+}
+
+// decline gives back the leases in this worker's name whose shards it will not
+// begin to read: those that were handed over when Run was about to end. A worker
+// that drains also waits for those it has asked for, for a short time: nobody
+// else could take them before they expire.
+func (g *group) decline(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closingTime)
+	defer cancel()
+	for {
+		pending, err := g.declineAll(ctx)
+		if err != nil && ctx.Err() == nil {
+			g.opts.Logger.WarnContext(ctx, "kinetrail: leases that are not needed any more could not be given back", slog.Any("error", err))
+		}
+		if err == nil && !pending || g.ctx.Err() != nil || sleep(ctx, min(g.scanInterval(), time.Second)) != nil {
+			return
+		}
+	}
+}
+
+// declineAll gives back what is there, and reports whether more is to come.
+func (g *group) declineAll(ctx context.Context) (pending bool, err error) {
+	rows, err := g.store.List(ctx)
+	if err != nil {
+		return false, fmt.Errorf("list the leases: %w", err)
+	}
+	var unread []lease.Lease
+	for _, l := range rows {
+		switch {
+		case l.Owner == g.worker && g.tenure(l.Key) == nil:
+			unread = append(unread, l)
+		case l.Successor == g.worker:
+			pending = true
+		}
+	}
+	return pending, each(unread, func(l lease.Lease) error {
+		_, err := g.store.Release(ctx, l)
+		return unlessConflict(err)
+	})
 }
 
 // stopping reports whether Run is about to end.
@@ -197,7 +240,7 @@ func (g *group) addStream(s *stream) {
 
 // firstSync takes the first look at the shards and the leases. A stream that
 // cannot be listed ends Run, since the SDK has repeated the call; what fails in
-// the store is repeated.
+// the store is repeated, unless the store says that this does not help.
 func (g *group) firstSync() error {
 	for _, s := range g.streams {
 		for failures := 1; ; failures++ {
@@ -207,6 +250,9 @@ func (g *group) firstSync() error {
 			}
 			if g.ctx.Err() != nil || s.listed() == nil || errors.Is(err, errOtherKeys) {
 				return g.orCause(err)
+			}
+			if errors.Is(err, lease.ErrUnusable) {
+				return g.orCause(unusable(err))
 			}
 			g.opts.Logger.WarnContext(g.ctx, "kinetrail: the group could not be joined yet", slog.String("stream", s.name.Name()), slog.Any("error", err))
 			select {
@@ -272,7 +318,8 @@ func (g *group) scanLoop(ctx context.Context) {
 	interval := g.scanInterval()
 	for ctx.Err() == nil {
 		if err := g.scan(ctx); err != nil && ctx.Err() == nil {
-			g.opts.Logger.WarnContext(ctx, "kinetrail: the leases could not be listed", slog.Any("error", err))
+			g.opts.Logger.WarnContext(ctx, "kinetrail: the leases could not be looked through", slog.Any("error", err))
+			g.giveUp(err)
 		}
 		timer := time.NewTimer(interval)
 		select {
@@ -282,6 +329,28 @@ func (g *group) scanLoop(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// giveUp ends Run when no repetition heals err, once no lease is held: what ends
+// within a lease duration, such as a right that was taken away by mistake, costs
+// nothing.
+func (g *group) giveUp(err error) {
+	if errors.Is(err, lease.ErrUnusable) && len(g.all()) == 0 {
+		g.stop(unusable(err))
+	}
+}
+
+// unusable is what Run returns of an error that no repetition heals: the first
+// of those that were joined, since every lease has the same.
+func unusable(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			if errors.Is(one, lease.ErrUnusable) {
+				return unusable(one)
+			}
+		}
+	}
+	return fmt.Errorf("consumer: %w", err)
 }
 
 // scanInterval is a quarter of the lease duration, or less where the store says
@@ -308,7 +377,10 @@ func (g *group) scan(ctx context.Context) error {
 	before := time.Now()
 	rows, err := g.store.List(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("list the leases: %w", err)
+	}
+	if g.stopping() {
+		return nil // what tenures have given back since then is in rows
 	}
 	g.observer.Observe(rows, time.Now())
 	g.note(rows)
@@ -319,10 +391,9 @@ func (g *group) scan(ctx context.Context) error {
 	}
 	p := assign(g.worker, g.candidates(rows, before), g.opts.MaxLeases)
 	p.take = append(p.take, g.mine(rows, before)...)
-	g.takeAll(ctx, p.take)
-	g.requestAll(ctx, p.request)
+	err = errors.Join(g.takeAll(ctx, p.take), g.requestAll(ctx, p.request))
 	g.scanned()
-	return nil
+	return err
 }
 
 // note keeps what Status tells of leases this worker does not hold.
@@ -403,8 +474,8 @@ func (g *group) mine(rows []lease.Lease, now time.Time) []lease.Lease {
 }
 
 // takeAll takes leases and begins to read their shards.
-func (g *group) takeAll(ctx context.Context, leases []lease.Lease) {
-	err := each(leases, func(l lease.Lease) error {
+func (g *group) takeAll(ctx context.Context, leases []lease.Lease) error {
+	return each(leases, func(l lease.Lease) error {
 		s := g.stream(l.Stream)
 		if s == nil || g.tenure(l.Key) != nil {
 			return nil
@@ -417,9 +488,6 @@ func (g *group) takeAll(ctx context.Context, leases []lease.Lease) {
 		g.start(s, held)
 		return nil
 	})
-	if err != nil && ctx.Err() == nil {
-		g.opts.Logger.WarnContext(ctx, "kinetrail: leases could not be taken", slog.Any("error", err))
-	}
 }
 
 // unlessConflict leaves out that another worker was quicker.
@@ -431,14 +499,11 @@ func unlessConflict(err error) error {
 }
 
 // requestAll asks the owners of leases to hand them over.
-func (g *group) requestAll(ctx context.Context, leases []lease.Lease) {
-	err := each(leases, func(l lease.Lease) error {
+func (g *group) requestAll(ctx context.Context, leases []lease.Lease) error {
+	return each(leases, func(l lease.Lease) error {
 		_, err := g.store.Request(ctx, l, g.worker)
 		return unlessConflict(err)
 	})
-	if err != nil && ctx.Err() == nil {
-		g.opts.Logger.WarnContext(ctx, "kinetrail: leases could not be asked for", slog.Any("error", err))
-	}
 }
 
 // each calls f for all items, several at the same time, waits, and joins the

@@ -188,6 +188,60 @@ func TestAWorkerThatIsAskedAndDoesNotAnswerLosesTheLease(t *testing.T) {
 	})
 }
 
+func TestALeaseThatIsHandedToAWorkerThatStopsIsFreeAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		before bool // it is handed over before the worker stops, else while it does
+		stop   func(t *testing.T, w *running)
+	}{
+		{"before it drains", true, func(t *testing.T, w *running) { w.drain(t) }},
+		{"before it is cancelled", true, func(t *testing.T, w *running) { w.cancel(errTestOver); receive(t, w.result) }},
+		{"while it drains", false, func(t *testing.T, w *running) { w.drain(t) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream, store := newFakeStream(2), memlease.New()
+				setUp := start(t, stream, store, nothing)
+				receive(t, setUp.Ready())
+				setUp.drain(t)
+				held := make(map[string]lease.Lease)
+				for key, row := range rows(t, store) {
+					taken, err := store.Take(t.Context(), row, "old owner")
+					if err != nil {
+						t.Fatal(err)
+					}
+					held[key] = taken
+				}
+				worker := start(t, stream, slowStore{store}, nothing)
+				receive(t, worker.Ready())
+				asked := ""
+				for key, row := range rows(t, store) {
+					if row.Successor == worker.Worker() {
+						asked = key
+					}
+				}
+				handOver := func() {
+					if _, err := store.Release(t.Context(), held[asked]); err != nil {
+						t.Error(err)
+					}
+				}
+				if tt.before {
+					handOver()
+				} else {
+					time.AfterFunc(time.Second, handOver)
+				}
+				began := time.Now()
+				tt.stop(t, worker)
+				if row := rows(t, store)[asked]; row.Owner != "" || time.Since(began) > 2500*time.Millisecond {
+					t.Errorf("%v after the worker was stopped the lease is %+v; want it free", time.Since(began), row)
+				}
+			})
+		})
+	}
+}
+
 func TestALeaseIsTakenFromAnOwnerThatRenewsItAndNeverAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -568,6 +622,77 @@ func TestAStreamThatDoesNotExistEndsRun(t *testing.T) {
 		var gone *types.ResourceNotFoundException
 		if err := receive(t, worker.result); !errors.As(err, &gone) || !strings.Contains(err.Error(), "stream orders") {
 			t.Errorf("Run = %v; want the service's error and the stream's name", err)
+		}
+	})
+}
+
+func TestAStoreThatNoRepetitionHealsEndsRun(t *testing.T) {
+	t.Parallel()
+	denied := lease.Unusable(errors.New("no right to do that"))
+	for _, tt := range []struct {
+		name  string
+		store func() lease.Store
+	}{
+		{"from the first call", func() lease.Store {
+			network := leasetest.NewFaults(memlease.New())
+			network.Down(denied)
+			return network
+		}},
+		{"for taking alone", func() lease.Store { return &untakable{Store: memlease.New(), err: denied} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				err := receive(t, start(t, newFakeStream(2), tt.store(), nothing).result)
+				if !errors.Is(err, denied) || !errors.Is(err, lease.ErrUnusable) || strings.Count(err.Error(), "no right") != 1 {
+					t.Errorf("Run = %v; want the store's error, once", err)
+				}
+				if after := time.Since(began); after > time.Second {
+					t.Errorf("Run ended after %v; want it to end at once", after)
+				}
+			})
+		})
+	}
+}
+
+// untakable is a store whose leases nobody may take.
+type untakable struct {
+	lease.Store
+
+	err error
+}
+
+func (s *untakable) Take(context.Context, lease.Lease, string) (lease.Lease, error) {
+	return lease.Lease{}, s.err
+}
+
+func TestARightThatIsMissingForAMomentCostsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		denied := lease.Unusable(errors.New("no right to do that"))
+		stream, store := newFakeStream(2), memlease.New()
+		network := leasetest.NewFaults(store)
+		got := newSeen()
+		worker := start(t, stream, network, got.handle)
+		receive(t, worker.Ready())
+		network.Down(denied)
+		time.Sleep(6 * time.Second)
+		network.Up()
+		numbered(stream, 0, 3)
+		got.await(t, 3)
+		time.Sleep(time.Minute)
+		if l := rows(t, store)[shardID(0)]; l.Owner != worker.Worker() || l.Switches != 0 {
+			t.Errorf("lease %+v after six seconds without a right; want it never lost", l)
+		}
+
+		network.Down(denied)
+		began := time.Now()
+		if err := receive(t, worker.result); !errors.Is(err, denied) {
+			t.Errorf("Run = %v; want the store's error", err)
+		}
+		if after := time.Since(began); after > 20*time.Second {
+			t.Errorf("Run ended after %v; want it to end when its leases have run out", after)
 		}
 	})
 }

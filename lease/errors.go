@@ -16,7 +16,28 @@ var (
 	// own: another worker has it, its row is gone, or it was not renewed for
 	// so long that another worker may have taken it.
 	ErrLost = errors.New("lease lost")
+
+	// ErrUnusable is what errors.Is finds in an error of a Store that asking
+	// again does not heal: the credentials lack a right, the rows belong to
+	// another kind of program, the file holds something else. A worker that gets
+	// it while it holds no lease gives up. Every other error is one of a network.
+	ErrUnusable = errors.New("the lease store cannot be used")
 )
+
+// Unusable marks err as an ErrUnusable, for who writes a Store. The text and
+// what err wraps stay. A nil error stays nil.
+func Unusable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &unusable{err}
+}
+
+type unusable struct{ err error }
+
+func (e *unusable) Error() string        { return e.err.Error() }
+func (e *unusable) Unwrap() error        { return e.err }
+func (e *unusable) Is(target error) bool { return target == ErrUnusable }
 
 // ConflictError says that a conditional write changed nothing because its
 // condition did not hold.

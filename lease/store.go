@@ -13,9 +13,9 @@ import (
 //
 // Every write is conditional and atomic. When its condition does not hold it
 // changes nothing and returns a *ConflictError with the row as it is. Any other
-// error means that the outcome is unknown: the write may have happened. A
-// write that returned nil is durable as the store promises and is seen by every
-// later call of every handle.
+// error means that the outcome is unknown: the write may have happened; it is
+// worth a repetition unless it is an ErrUnusable. A write that returned nil is
+// durable as the store promises and is seen by every later call of every handle.
 //
 // A Store judges no time, keeps no leases of its own accord and starts nothing
 // on behalf of a lease. Methods may be called from several goroutines at once

@@ -84,7 +84,7 @@ func (s *Store) List(ctx context.Context) ([]lease.Lease, error) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("list leases in table %s: %w", s.table, err)
+			return nil, fmt.Errorf("list leases in table %s: %w", s.table, judge(err))
 		}
 		for _, item := range page.Items {
 			if !isLease(item) {
@@ -326,7 +326,7 @@ func (s *Store) outcome(ctx context.Context, op, key string, err error) error {
 		return nil
 	}
 	if !errors.As(err, &failed) {
-		return fmt.Errorf("%s lease %s in table %s: %w", op, key, s.table, err)
+		return fmt.Errorf("%s lease %s in table %s: %w", op, key, s.table, judge(err))
 	}
 	conflict := &lease.ConflictError{Op: op, Key: key, Exists: len(failed.Item) > 0}
 	if conflict.Exists {
@@ -348,7 +348,7 @@ func (s *Store) read(ctx context.Context, key string) (row lease.Lease, exists b
 	}
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: itemKey(key), ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return lease.Lease{}, false, fmt.Errorf("read lease %s in table %s: %w", key, s.table, err)
+		return lease.Lease{}, false, fmt.Errorf("read lease %s in table %s: %w", key, s.table, judge(err))
 	}
 	if len(out.Item) == 0 {
 		return lease.Lease{}, false, nil

@@ -16,9 +16,10 @@ import (
 // fake is DynamoDB in memory, as far as the store uses it. Expressions are
 // evaluated for real, by expression_test.go.
 type fake struct {
-	pageSize int  // of Scan
-	creating int  // how often DescribeTable answers CREATING for a new table
-	withhold bool // do not send the row along with a failed condition
+	pageSize int   // of Scan
+	creating int   // how often DescribeTable answers CREATING for a new table
+	withhold bool  // do not send the row along with a failed condition
+	err      error // of every call for a table
 
 	mu      sync.Mutex
 	tables  map[string]*fakeTable
@@ -46,6 +47,9 @@ func (f *fake) table(ctx context.Context, op string, name *string, use func(*fak
 	defer f.mu.Unlock()
 
 	f.calls[op]++
+	if f.err != nil {
+		return &smithy.OperationError{ServiceID: "DynamoDB", OperationName: op, Err: f.err}
+	}
 	t := f.tables[aws.ToString(name)]
 	if t == nil || t.description.TableStatus == types.TableStatusCreating && op != "DescribeTable" {
 		return &types.ResourceNotFoundException{Message: aws.String("Cannot do operations on a non-existent table")}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,9 +15,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/lease"
 	"github.com/kinetrail/kinetrail/localkinesis"
 )
 
@@ -53,6 +56,60 @@ func owners(t *testing.T, store *Store) map[string]int {
 		counts[l.Owner]++
 	}
 	return counts
+}
+
+func TestAFleetInNativeKCL3ModeEndsRunWithTheSentenceOfTheDocs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, err := localkinesis.New(func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 1} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		db := kcl3(true, nil, item{"cv": text("CLIENT_VERSION_3X")})
+		c, err := consumer.New(server.Client(), "orders", New(db, "orders-app"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Run(t.Context(), new(handled).handle)
+		if !errors.Is(err, ErrKCL3) || !strings.Contains(err.Error(), ErrKCL3.Error()) {
+			t.Errorf("Run = %v; want it to end with ErrKCL3", err)
+		}
+		if n := len(db.tables["orders-app"].rows); n != 0 {
+			t.Errorf("%d rows in the table; want none written", n)
+		}
+	})
+}
+
+func TestMissingRightsAreErrorsThatNoRepetitionHeals(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{
+		"AccessDeniedException": true, "UnrecognizedClientException": true,
+		"ProvisionedThroughputExceededException": false, "ExpiredTokenException": false,
+	} {
+		db := newFake()
+		store := New(db, "orders-app")
+		if err := store.Create(t.Context(), merged()); err != nil {
+			t.Fatal(err)
+		}
+		leases, err := store.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.err = &smithy.GenericAPIError{Code: code}
+		for op, call := range map[string]func() error{
+			"list":       func() error { _, err := store.List(t.Context()); return err },
+			"open":       func() error { _, err := New(db, "orders-app").List(t.Context()); return err },
+			"create":     func() error { return store.Create(t.Context(), merged()) },
+			"take":       func() error { _, err := store.Take(t.Context(), leases[0], "go-1"); return err },
+			"checkpoint": func() error { _, err := store.Checkpoint(t.Context(), leases[0], kinetrail.TrimHorizon()); return err },
+			"delete":     func() error { return store.Delete(t.Context(), leases[0]) },
+		} {
+			if err := call(); err == nil || errors.Is(err, lease.ErrUnusable) != want {
+				t.Errorf("%s with %s: %v; want an error that is lease.ErrUnusable: %t", op, code, err, want)
+			}
+		}
+	}
 }
 
 // await waits up to within until done.

@@ -9,13 +9,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/kinetrail/kinetrail/lease"
 )
 
 // ErrKCL3 is wrapped by every call while KCL 3 workers use the table in their
 // native mode. A worker that took leases there would take them from under the
-// leader that assigns them.
-var ErrKCL3 = errors.New("dynamolease: the leases of this application are assigned by the leader of KCL 3 workers in their native mode; " +
-	"kinetrail shares a lease table only with KCL workers of version 2, or of version 3 in the mode compatible with version 2")
+// leader that assigns them. It is a lease.ErrUnusable, so that Consumer.Run ends
+// with it.
+var ErrKCL3 = lease.Unusable(errors.New("dynamolease: the leases of this application are assigned by the leader of KCL 3 workers in their native mode; " +
+	"kinetrail shares a lease table only with KCL workers of version 2, or of version 3 in the mode compatible with version 2"))
 
 // How KCL 3 workers show their mode, from KCL 3.5.1. All native workers find
 // their leases by the index, so that without it there is nothing else to look at.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/kinetrail/kinetrail/lease"
 )
 
 const (
@@ -46,7 +48,7 @@ func (s *Store) inspect(ctx context.Context) error {
 		err = s.refuseKCL3(ctx, table)
 	}
 	if err != nil {
-		return fmt.Errorf("open lease table %s: %w", s.table, err)
+		return fmt.Errorf("open lease table %s: %w", s.table, judge(err))
 	}
 	s.checked = time.Now()
 	s.usable.Store(true)
@@ -107,10 +109,24 @@ func (s *Store) create(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
+// judge marks the errors that asking again does not heal: the credentials are
+// unknown, or lack a right. Credentials that have run out are renewed.
+func judge(err error) error {
+	var api interface{ ErrorCode() string }
+	if !errors.As(err, &api) {
+		return err
+	}
+	switch api.ErrorCode() {
+	case "AccessDeniedException", "UnrecognizedClientException":
+		return lease.Unusable(err)
+	}
+	return err
+}
+
 // hasLeaseKey refuses a table that is for something else.
 func hasLeaseKey(table *types.TableDescription) error {
 	if len(table.KeySchema) != 1 || table.KeySchema[0].AttributeName == nil || *table.KeySchema[0].AttributeName != "leaseKey" {
-		return errors.New("it is no lease table: its key is not leaseKey")
+		return lease.Unusable(errors.New("it is no lease table: its key is not leaseKey"))
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/kinetrail/kinetrail/lease"
 )
 
-// ErrClosed is returned by every call after Close.
-var ErrClosed = errors.New("filelease: closed")
+// ErrClosed is wrapped by the error of every call after Close.
+var ErrClosed = lease.Unusable(errors.New("filelease: closed"))
 
 // Store is a lease.Store in a file. It is safe for concurrent use, by several
 // goroutines and by other processes that opened the same file.
@@ -155,9 +155,18 @@ func (s *Store) locked(ctx context.Context, op, key string, f func() error) erro
 	case err == nil, errors.As(err, &conflict), errors.Is(err, lease.ErrMovesBack):
 		return err
 	case key == "":
-		return fmt.Errorf("%s leases in %s: %w", op, s.path, err)
+		return fmt.Errorf("%s leases in %s: %w", op, s.path, judge(err))
 	}
-	return fmt.Errorf("%s lease %s in %s: %w", op, key, s.path, err)
+	return fmt.Errorf("%s lease %s in %s: %w", op, key, s.path, judge(err))
+}
+
+// judge marks that the file may not be read or written, which asking again does
+// not heal.
+func judge(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return lease.Unusable(err)
+	}
+	return err
 }
 
 func (s *Store) exclusive(ctx context.Context, f func() error) error {

@@ -117,7 +117,7 @@ func (g *log) apply(data []byte) error {
 		}
 		rest, ok := bytes.CutPrefix(data, []byte(format))
 		if !ok {
-			return errors.New("the file holds something else than leases of this version")
+			return lease.Unusable(errors.New("the file holds something else than leases of this version"))
 		}
 		data, g.offset = rest, int64(len(format))
 	}
@@ -131,7 +131,7 @@ func (g *log) apply(data []byte) error {
 			if len(rest) == 0 {
 				return nil // power was lost while it was written
 			}
-			return fmt.Errorf("the line at byte %d is damaged: %w", g.offset, err)
+			return lease.Unusable(fmt.Errorf("the line at byte %d is damaged: %w", g.offset, err))
 		}
 		g.take(l)
 		g.offset += int64(len(text)) + 1

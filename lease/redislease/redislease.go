@@ -40,7 +40,7 @@ var list = redis.NewScript(`return redis.call('HGETALL', KEYS[1])`)
 func (s *Store) List(ctx context.Context) ([]lease.Lease, error) {
 	fields, err := list.Run(ctx, s.client, []string{s.key}).StringSlice()
 	if err != nil {
-		return nil, fmt.Errorf("list the leases of group %s: %w", s.group, err)
+		return nil, fmt.Errorf("list the leases of group %s: %w", s.group, judge(err))
 	}
 	leases := make([]lease.Lease, 0, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -158,7 +158,7 @@ func (s *Store) replace(ctx context.Context, op, key, guess string, change func(
 		}
 		answer, runErr := swap.Run(ctx, s.client, []string{s.key}, key, row, next).Result()
 		if runErr != nil {
-			return fmt.Errorf("%s lease %s of group %s: %w", op, key, s.group, runErr)
+			return fmt.Errorf("%s lease %s of group %s: %w", op, key, s.group, judge(runErr))
 		}
 		current, other := answer.(string)
 		if !other {
@@ -166,6 +166,17 @@ func (s *Store) replace(ctx context.Context, op, key, guess string, change func(
 		}
 		row, known = current, true
 	}
+}
+
+// judge marks the errors that asking again does not heal: the password is wrong,
+// the user lacks a right, the key holds something else.
+func judge(err error) error {
+	for _, code := range []string{"NOAUTH", "WRONGPASS", "NOPERM", "WRONGTYPE"} {
+		if redis.HasErrorPrefix(err, code) {
+			return lease.Unusable(err)
+		}
+	}
+	return err
 }
 
 // none is the text of a row that does not exist.
