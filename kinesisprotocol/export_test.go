@@ -25,7 +25,7 @@ type Lent interface {
 	GivenBack() bool
 }
 
-func NewLentBody(input *kinesis.PutRecordsInput) Lent { return newLentBody(input, appendPutRecords) }
+func NewLentBody(input *kinesis.PutRecordsInput) Lent { return newLentBody(input) }
 
 func (b *lentBody) GivenBack() bool {
 	b.mu.Lock()

@@ -44,8 +44,8 @@ type protocol struct {
 func (p *protocol) SerializeRequest(
 	ctx context.Context, schema *smithy.OperationSchema, input smithy.Serializable, request *smithyhttp.Request,
 ) error {
-	body := p.body(input)
-	if body == nil {
+	put, ok := input.(*kinesis.PutRecordsInput)
+	if !ok {
 		return p.Protocol.SerializeRequest(ctx, schema, input, request)
 	}
 
@@ -53,31 +53,11 @@ func (p *protocol) SerializeRequest(
 	if err := p.Protocol.SerializeRequest(ctx, schema, noMembers{}, request); err != nil {
 		return err
 	}
-	withBody, err := request.SetStream(body)
+	withBody, err := request.SetStream(newLentBody(put))
 	if err != nil {
-		return fmt.Errorf("set the body of the request: %w", err)
-	}
-	if p.dialect.speaks() {
-		withBody.Header.Set("Content-Type", cborType)
+		return fmt.Errorf("set the body of PutRecords: %w", err)
 	}
 	*request = *withBody
-	return nil
-}
-
-// body is the body of a request, nil where that is the SDK's.
-func (p *protocol) body(input smithy.Serializable) io.Reader {
-	speaks := p.dialect.speaks()
-	switch input := input.(type) {
-	case *kinesis.PutRecordsInput:
-		if speaks {
-			return newLentBody(input, appendPutRecordsCBOR)
-		}
-		return newLentBody(input, appendPutRecords)
-	case *kinesis.GetRecordsInput:
-		if speaks {
-			return bytes.NewReader(appendGetRecordsCBOR(nil, input))
-		}
-	}
 	return nil
 }
 
