@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,11 +12,10 @@ import (
 
 // streamMeter holds the handles of one stream's metrics.
 type streamMeter struct {
-	sink   metrics.Sink
+	sink   *metrics.Isolated
 	stream string
 	on     bool // somebody listens: clocks are worth reading
-
-	queued atomic.Int64
+	asked  bool // the sink asks for what was counted; else it is told after every change
 
 	queueSize     metrics.Gauge
 	endToEnd      metrics.Histogram
@@ -28,10 +28,14 @@ type streamMeter struct {
 	leasesLost    metrics.Counter
 	leasesTaken   metrics.Counter
 	shardsStalled metrics.Gauge
+
+	mu     sync.Mutex
+	shards map[*shardMeter]struct{}
+	queued int64 // over all shards, as it was handed on last
 }
 
-func newStreamMeter(sink metrics.Sink, stream string) *streamMeter {
-	return &streamMeter{
+func newStreamMeter(sink *metrics.Isolated, stream string) *streamMeter {
+	m := &streamMeter{
 		sink: sink, stream: stream, on: metrics.Enabled(sink),
 		queueSize:     sink.Gauge(metrics.ConsumerQueueSize, stream),
 		endToEnd:      sink.Histogram(metrics.ConsumerEndToEndLatency, stream),
@@ -44,10 +48,25 @@ func newStreamMeter(sink metrics.Sink, stream string) *streamMeter {
 		leasesLost:    sink.Counter(metrics.ConsumerLeasesLost, stream),
 		leasesTaken:   sink.Counter(metrics.ConsumerLeasesTaken, stream),
 		shardsStalled: sink.Gauge(metrics.ConsumerShardsStalled, stream),
+		shards:        make(map[*shardMeter]struct{}),
 	}
+	m.asked = sink.OnScrape(m.handOnAll)
+	return m
 }
 
-// shardMeter holds the handles of one shard's metrics.
+// handOnAll is what the sink calls before it is read: all counts of one moment.
+func (m *streamMeter) handOnAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	for shard := range m.shards {
+		shard.handOn()
+	}
+	m.queueSize.Set(float64(m.queued))
+}
+
+// shardMeter holds the handles of one shard's metrics. Every record it has
+// fetched has been handled, is left to others, or waits.
 type shardMeter struct {
 	*streamMeter
 	shardID string
@@ -64,18 +83,30 @@ type shardMeter struct {
 	deaggregationFailure metrics.Counter
 	outOfRange           metrics.Counter
 
-	waiting atomic.Int64 // of this shard in queued
-
-	// What the lag is estimated from.
-	fetched      atomic.Int64 // user records
-	handledCount atomic.Int64
+	handledCount atomic.Int64 // user records
 	checkpointed atomic.Int64 // of handledCount
-	rate         float64      // records a second arriving at the shard; of the fetching goroutine
+
+	// Guarded by streamMeter.mu.
+	count  counted
+	handed handedOn
+
+	rate float64 // records a second arriving at the shard; of the fetching goroutine
+}
+
+// counted is what pages have brought.
+type counted struct {
+	received, bytes int64 // Kinesis records
+	fetched, left   int64 // user records, and those of them left to whoever reads the shard next
+}
+
+// handedOn is what the sink knows.
+type handedOn struct {
+	received, bytes, handled, waiting int64
 }
 
 func (m *streamMeter) shard(id string) *shardMeter {
 	stream := m.stream
-	return &shardMeter{
+	shard := &shardMeter{
 		streamMeter: m, shardID: id,
 		received:             m.sink.Counter(metrics.ConsumerRecordsReceived, stream, id),
 		bytes:                m.sink.Counter(metrics.ConsumerBytesReceived, stream, id),
@@ -89,37 +120,71 @@ func (m *streamMeter) shard(id string) *shardMeter {
 		deaggregationFailure: m.sink.Counter(metrics.ConsumerDeaggregationFailures, stream, id),
 		outOfRange:           m.sink.Counter(metrics.ConsumerOutOfRange, stream, id),
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	m.shards[shard] = struct{}{}
+	return shard
 }
 
-// queue adds n records, or takes −n away, to those that wait for a handler.
-func (m *shardMeter) queue(n int64) {
-	m.waiting.Add(n)
-	if queued := m.queued.Add(n); m.on {
-		m.queueSize.Set(float64(queued))
+// handOn hands on what was counted since the last time. The caller holds
+// streamMeter.mu.
+func (m *shardMeter) handOn() {
+	handled := m.handledCount.Load()
+	now := handedOn{m.count.received, m.count.bytes, handled, m.count.fetched - m.count.left - handled}
+	m.received.Add(now.received - m.handed.received)
+	m.bytes.Add(now.bytes - m.handed.bytes)
+	m.handled.Add(now.handled - m.handed.handled)
+	m.queued += now.waiting - m.handed.waiting
+	m.handed = now
+}
+
+// tell hands on what has changed to a sink that does not ask.
+func (m *shardMeter) tell() {
+	if m.asked || !m.on {
+		return
 	}
-}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 
-// unqueue forgets the records that this reader fetched and will not handle.
-func (m *shardMeter) unqueue() { m.queue(-m.waiting.Load()) }
+	m.handOn()
+	m.queueSize.Set(float64(m.queued))
+}
 
 // page counts what a fetch brought.
 func (m *shardMeter) page(pg *page) {
+	if !m.on {
+		return
+	}
 	if pg.kinesisRecords > 0 {
-		m.received.Add(int64(pg.kinesisRecords))
-		m.bytes.Add(int64(pg.bytes))
-		m.fetched.Add(int64(len(pg.records)))
-		m.queue(int64(len(pg.records)))
+		m.brought(pg)
+		m.tell()
 	}
 	add(m.extracted, pg.extracted)
 	add(m.malformed, pg.malformed)
 	add(m.deaggregationFailure, pg.broken)
 	add(m.outOfRange, pg.outOfRange)
-	if pg.behindKnown && m.on {
+	if pg.behindKnown {
 		m.age.Set(float64(pg.behind / time.Millisecond))
 	}
-	if m.on {
-		m.setLag(pg)
-	}
+	m.setLag(pg)
+}
+
+func (m *shardMeter) brought(pg *page) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+
+	m.count.received += int64(pg.kinesisRecords)
+	m.count.bytes += int64(pg.bytes)
+	m.count.fetched += int64(len(pg.records))
+}
+
+// leave counts out the records that this reader fetched and will not handle.
+func (m *shardMeter) leave() {
+	m.mu.Lock()
+	m.count.left = m.count.fetched - m.handledCount.Load()
+	m.mu.Unlock()
+	m.tell()
 }
 
 // setLag estimates the records between the checkpoint and the tip: those that
@@ -132,22 +197,34 @@ func (m *shardMeter) setLag(pg *page) {
 			m.rate = 0.5*m.rate + 0.5*float64(n-1)/span
 		}
 	}
-	unfinished := m.fetched.Load() - m.checkpointed.Load()
+	m.mu.Lock()
+	unfinished := m.count.fetched - m.checkpointed.Load()
+	m.mu.Unlock()
 	m.lag.Set(float64(unfinished) + m.rate*pg.behind.Seconds())
 }
 
 // done counts n handled records, the last of which is r.
 func (m *shardMeter) done(ctx context.Context, n int, r *kinetrail.Record) {
-	m.handled.Add(int64(n))
-	m.handledCount.Add(int64(n))
-	m.queue(int64(-n))
-	if m.on {
-		m.endToEnd.Observe(ctx, time.Since(r.ArrivedAt).Seconds())
+	if !m.on {
+		return
 	}
+	m.handledCount.Add(int64(n))
+	m.tell()
+	m.endToEnd.Observe(ctx, time.Since(r.ArrivedAt).Seconds())
 }
 
-// forget removes the series of a shard that is finished.
-func (m *shardMeter) forget() { metrics.ForgetShard(m.sink, m.stream, m.shardID) }
+// forget removes the series of a shard that is finished, all at once.
+func (m *shardMeter) forget() {
+	metrics.Together(func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+
+		m.handOn()
+		m.queueSize.Set(float64(m.queued))
+		delete(m.shards, m)
+		metrics.ForgetShard(m.sink, m.stream, m.shardID)
+	})
+}
 
 func add(c metrics.Counter, n int) {
 	if n > 0 {

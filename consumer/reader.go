@@ -127,7 +127,7 @@ func (rd *reader) read(ctx context.Context, yield func(kinetrail.Record, error) 
 		stop()
 		rd.reading.Wait()
 		for _, s := range rd.shards {
-			s.meter.unqueue()
+			s.meter.leave()
 		}
 	}()
 	if err := rd.begin(ctx); err != nil {

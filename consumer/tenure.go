@@ -94,7 +94,7 @@ func (t *tenure) run() {
 		t.release(pg)
 	}
 	fetching.Wait()
-	t.meter.unqueue()
+	t.meter.leave()
 	t.conclude(cmp.Or(err, t.fetchFailed))
 	t.handingOver.Do(func() {}) // no timer from now on
 	if t.handoverTimer != nil {
