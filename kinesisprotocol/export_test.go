@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/smithy-go"
 )
 
 // For the tests of other files, which use the package as its callers do.
@@ -25,10 +26,17 @@ type Lent interface {
 	GivenBack() bool
 }
 
-func NewLentBody(input *kinesis.PutRecordsInput) Lent { return newLentBody(input) }
+func NewLentBody(input *kinesis.PutRecordsInput) Lent { return newLentBody(input, appendPutRecords) }
 
 func (b *lentBody) GivenBack() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text == nil
 }
+
+// ReadCBOR reports whether an answer in CBOR is read without the SDK.
+func ReadCBOR(page []byte, output smithy.Deserializable) bool {
+	return new(protocol).readPageCBOR(page, output)
+}
+
+var JSONOf = jsonOf

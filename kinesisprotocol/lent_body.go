@@ -21,6 +21,7 @@ import (
 // its body for as long as the transport may read it, and is never given back.
 type lentBody struct {
 	input *kinesis.PutRecordsInput // read while the client's call lasts
+	form  func([]byte, *kinesis.PutRecordsInput) []byte
 	size  int
 
 	mu      sync.Mutex
@@ -32,8 +33,9 @@ type lentBody struct {
 // texts are those no body holds at the moment.
 var texts = sync.Pool{New: func() any { return new([]byte) }}
 
-func newLentBody(input *kinesis.PutRecordsInput) *lentBody {
-	b := &lentBody{input: input}
+// newLentBody is the body of a request in the form that appends it.
+func newLentBody(input *kinesis.PutRecordsInput, form func([]byte, *kinesis.PutRecordsInput) []byte) *lentBody {
+	b := &lentBody{input: input, form: form}
 	b.write()
 	b.size = len(*b.text)
 	return b
@@ -42,7 +44,7 @@ func newLentBody(input *kinesis.PutRecordsInput) *lentBody {
 // write lends a text and fills it.
 func (b *lentBody) write() {
 	b.text = texts.Get().(*[]byte)
-	*b.text = appendPutRecords((*b.text)[:0], b.input)
+	*b.text = b.form((*b.text)[:0], b.input)
 }
 
 // Len is how many bytes are still to be read, which the SDK asks for.

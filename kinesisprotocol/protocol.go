@@ -38,14 +38,15 @@ type protocol struct {
 	*awsjson.Protocol
 
 	records *[]Record // where those of GetRecords go, nil for the output
+	dialect *dialect  // nil for JSON alone
 }
 
 // SerializeRequest writes method, path, headers and body of a request.
 func (p *protocol) SerializeRequest(
 	ctx context.Context, schema *smithy.OperationSchema, input smithy.Serializable, request *smithyhttp.Request,
 ) error {
-	put, ok := input.(*kinesis.PutRecordsInput)
-	if !ok {
+	body := p.body(input)
+	if body == nil {
 		return p.Protocol.SerializeRequest(ctx, schema, input, request)
 	}
 
@@ -53,11 +54,31 @@ func (p *protocol) SerializeRequest(
 	if err := p.Protocol.SerializeRequest(ctx, schema, noMembers{}, request); err != nil {
 		return err
 	}
-	withBody, err := request.SetStream(newLentBody(put))
+	withBody, err := request.SetStream(body)
 	if err != nil {
-		return fmt.Errorf("set the body of PutRecords: %w", err)
+		return fmt.Errorf("set the body of the request: %w", err)
+	}
+	if p.dialect.speaks() {
+		withBody.Header.Set("Content-Type", cborType)
 	}
 	*request = *withBody
+	return nil
+}
+
+// body is the body of a request, nil where that is the SDK's.
+func (p *protocol) body(input smithy.Serializable) io.Reader {
+	speaks := p.dialect.speaks()
+	switch input := input.(type) {
+	case *kinesis.PutRecordsInput:
+		if speaks {
+			return newLentBody(input, appendPutRecordsCBOR)
+		}
+		return newLentBody(input, appendPutRecords)
+	case *kinesis.GetRecordsInput:
+		if speaks {
+			return bytes.NewReader(appendGetRecordsCBOR(nil, input))
+		}
+	}
 	return nil
 }
 
@@ -74,7 +95,14 @@ func (p *protocol) DeserializeResponse(
 		*p.records = (*p.records)[:0]
 	}
 	read := p.reader(output)
-	if read == nil || response.StatusCode < 200 || response.StatusCode > 299 {
+	switch {
+	case read == nil:
+		return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
+	case isCBOR(response):
+		return p.readCBOR(ctx, schema, types, response, output)
+	case !p.dialect.tried():
+		return p.dialect.refuse(p.Protocol.DeserializeResponse(ctx, schema, types, response, output))
+	case response.StatusCode < 200 || response.StatusCode > 299:
 		return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
 	}
 
