@@ -242,6 +242,78 @@ func TestALeaseThatIsHandedToAWorkerThatStopsIsFreeAtOnce(t *testing.T) {
 	}
 }
 
+func TestALeaseIsMovedToANamedWorkerAndNothingIsHandledTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(3), memlease.New()
+		got := newSeen()
+		group := []*running{start(t, stream, store, got.handle), start(t, stream, store, got.handle)}
+		var from, to string
+		for from == "" {
+			time.Sleep(time.Second)
+			for i, w := range group {
+				if shares(t, store)[w.Worker()] == 2 && shares(t, store)[group[1-i].Worker()] == 1 {
+					from, to = w.Worker(), group[1-i].Worker()
+				}
+			}
+		}
+		for i := range 3 {
+			numbered(stream, i, 2)
+		}
+		var key string
+		for id, row := range rows(t, store) {
+			if row.Owner == from {
+				key = id
+			}
+		}
+		began := time.Now()
+		if row, err := lease.Move(t.Context(), store, key, to); err != nil || row.Owner != to || time.Since(began) > 2*time.Second {
+			t.Errorf("Move = %+v, %v after %v; want %s to have it within 2 s", row, err, time.Since(began), to)
+		}
+		time.Sleep(time.Minute)
+		for i := range 3 {
+			numbered(stream, i, 2)
+		}
+		got.await(t, 12)
+		time.Sleep(time.Minute)
+		if row := rows(t, store)[key]; row.Owner != to || len(got.data()) != 12 {
+			t.Errorf("two minutes later the lease is %+v and %d records were handled; want it with %s, and 12", row, len(got.data()), to)
+		}
+	})
+}
+
+func TestAResetWhileWorkersRunIsFollowedByAllOfThem(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(2), memlease.New()
+		want := slices.Concat(numbered(stream, 0, 5), numbered(stream, 1, 5))
+		got := newSeen()
+		start(t, stream, store, got.handle)
+		start(t, stream, store, got.handle)
+		got.await(t, 10)
+		time.Sleep(time.Minute)
+		to := make(map[string]kinetrail.Position)
+		for key := range rows(t, store) {
+			to[key] = kinetrail.TrimHorizon()
+		}
+		if _, err := lease.Reset(t.Context(), store, to); err != nil {
+			t.Fatal(err)
+		}
+		got.await(t, 20)
+		time.Sleep(time.Minute)
+		again := got.data()[10:]
+		slices.Sort(again)
+		if !slices.Equal(again, want) {
+			t.Errorf("after the reset %v; want every record once more", again)
+		}
+		for key, row := range rows(t, store) {
+			if !row.Checkpoint.IsRecord() || row.Owner == "" {
+				t.Errorf("lease %s is %+v; want it read to its last record again", key, row)
+			}
+		}
+	})
+}
+
 func TestALeaseIsTakenFromAnOwnerThatRenewsItAndNeverAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -99,6 +99,25 @@ func (f *fake) add(name, key string) *fakeTable {
 	return t
 }
 
+// ListTables lists two tables at a time.
+func (f *fake) ListTables(_ context.Context, in *dynamodb.ListTablesInput, _ ...func(*dynamodb.Options)) (*dynamodb.ListTablesOutput, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+
+	out := &dynamodb.ListTablesOutput{}
+	for _, name := range slices.Sorted(maps.Keys(f.tables)) {
+		if name <= aws.ToString(in.ExclusiveStartTableName) {
+			continue
+		}
+		if len(out.TableNames) == 2 {
+			out.LastEvaluatedTableName = &out.TableNames[1]
+			break
+		}
+		out.TableNames = append(out.TableNames, name)
+	}
+	return out, nil
+}
+
 // row returns a copy of a row, nil when there is none.
 func (t *fakeTable) row(key item) (string, item) {
 	k := key[t.key].(*types.AttributeValueMemberS).Value

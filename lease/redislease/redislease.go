@@ -23,7 +23,7 @@ type Store struct {
 // a redis.Scripter; addresses, TLS, passwords and time-outs are theirs. Nothing is
 // sent before the first call.
 func New(client redis.Scripter, group string) *Store {
-	return &Store{client: client, group: group, key: "kinetrail:{" + group + "}:leases"}
+	return &Store{client: client, group: group, key: keyPrefix + group + keySuffix}
 }
 
 // Group is the group's name.
