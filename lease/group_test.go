@@ -244,7 +244,7 @@ func TestMoveHandsALeaseToANamedWorker(t *testing.T) {
 		}
 
 		take(t, store, listed(t, store)["left"], "deaf")
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Millisecond)
 		defer cancel()
 		row, err = lease.Move(ctx, store, "left", "c", func(o *lease.MoveOptions) { o.AnyWorker = true })
 		if !errors.Is(err, context.DeadlineExceeded) || row.Owner != "deaf" || row.Successor != "c" || !strings.Contains(err.Error(), "deaf") {
