@@ -33,3 +33,34 @@ func Seal(containers [][]byte) {
 		containers = containers[n:]
 	}
 }
+
+// Verify tells of each of data whether it is a container whose checksum is
+// right: intact[i] is about data[i]. Verifying many at once costs a fraction of
+// what Split spends on one after the other. It does not allocate.
+func Verify(intact []bool, data [][]byte) {
+	var messages [md5lanes.Lanes][]byte
+	var at [md5lanes.Lanes]int
+	n := 0
+	for i, d := range data {
+		intact[i] = false
+		if !IsContainer(d) {
+			continue
+		}
+		messages[n], at[n] = d[len(magic):len(d)-md5.Size], i
+		if n++; n == len(messages) {
+			verify(intact, data, messages[:], at[:])
+			n = 0
+		}
+	}
+	verify(intact, data, messages[:n], at[:n])
+}
+
+// verify compares the checksums of messages, each that of data[at[i]].
+func verify(intact []bool, data, messages [][]byte, at []int) {
+	var sums [md5lanes.Lanes][md5.Size]byte
+	md5lanes.Sum(sums[:len(messages)], messages)
+	for i := range messages {
+		d := data[at[i]]
+		intact[at[i]] = sums[i] == [md5.Size]byte(d[len(d)-md5.Size:])
+	}
+}

@@ -33,6 +33,26 @@ func Split(data []byte, dst []UserRecord) ([]UserRecord, error) {
 	if err != nil {
 		return dst, err
 	}
+	return splitMessage(message, dst)
+}
+
+// SplitVerified is Split for a container whose checksum Verify has found right.
+func SplitVerified(data []byte, dst []UserRecord) ([]UserRecord, error) {
+	if !IsContainer(data) {
+		return dst, ErrNotContainer
+	}
+	return splitMessage(data[len(magic):len(data)-md5.Size], dst)
+}
+
+func splitMessage(message []byte, dst []UserRecord) ([]UserRecord, error) {
+	if records, usual := splitUsual(message, dst); usual {
+		return records, nil
+	}
+	return splitAny(message, dst)
+}
+
+// splitAny splits any message.
+func splitAny(message []byte, dst []UserRecord) ([]UserRecord, error) {
 	size, err := measure(message)
 	if err != nil {
 		return dst, malformed(err)
