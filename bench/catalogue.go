@@ -37,7 +37,8 @@ func workloads() []workload {
 	return []workload{
 		{name: "put-100", bytes: 100, records: 1_000_000, stream: "bench", clients: []client{
 			{"sdk", putWithSDK()},
-			{"sdk+kinesisprotocol", putWithSDK(withOurProtocol)},
+			{"sdk+kinesisprotocol", putWithSDK(withJSON)},
+			{"sdk+cbor", putWithSDK(withCBOR)},
 			{"sdk+by-hand", putByHand},
 			{"a8m", putWithA8M},
 			{"besteffort", putWithProducer(bestEffort)},
@@ -54,7 +55,8 @@ func workloads() []workload {
 		}},
 		{name: "put-1024", bytes: 1024, records: 250_000, stream: "bench", clients: []client{
 			{"sdk", putWithSDK()},
-			{"sdk+kinesisprotocol", putWithSDK(withOurProtocol)},
+			{"sdk+kinesisprotocol", putWithSDK(withJSON)},
+			{"sdk+cbor", putWithSDK(withCBOR)},
 			{"sdk+by-hand", putByHand},
 			{"a8m", putWithA8M},
 			{"besteffort", putWithProducer(bestEffort)},
@@ -64,13 +66,15 @@ func workloads() []workload {
 		}},
 		{name: "get-100", bytes: 100, records: 1_000_000, stream: "plain-100", clients: []client{
 			{"sdk", getWithSDK(plainRecords)},
-			{"sdk+kinesisprotocol", getWithSDK(plainRecords, withOurProtocol)},
+			{"sdk+kinesisprotocol", getWithSDK(plainRecords, withJSON)},
+			{"sdk+cbor", getWithSDK(plainRecords, withCBOR)},
 			{"harlow", getWithHarlow},
 			{"read", getWithRead},
 		}},
 		{name: "get-1024", bytes: 1024, records: 300_000, stream: "plain-1024", clients: []client{
 			{"sdk", getWithSDK(plainRecords)},
-			{"sdk+kinesisprotocol", getWithSDK(plainRecords, withOurProtocol)},
+			{"sdk+kinesisprotocol", getWithSDK(plainRecords, withJSON)},
+			{"sdk+cbor", getWithSDK(plainRecords, withCBOR)},
 			{"harlow", getWithHarlow},
 			{"read", getWithRead},
 		}},
@@ -136,7 +140,9 @@ func comparisons() []comparison {
 		{title: "100 B ByShard, create spans, unsampled", workload: "put-100", ours: "byshard+unsampled", theirs: "byshard"},
 		{title: "100 B ByShard, create spans, sampled", workload: "put-100", ours: "byshard+sampled", theirs: "byshard"},
 		{title: "kinesisprotocol under the plain SDK, put 100 B", workload: "put-100", ours: "sdk+kinesisprotocol", theirs: "sdk", timesAtLeast: 1.8, timesAim: 2},
+		{title: "kinesisprotocol in CBOR under the plain SDK, put 100 B", workload: "put-100", ours: "sdk+cbor", theirs: "sdk", timesAtLeast: 1.8, timesAim: 2},
 		{title: "kinesisprotocol under the plain SDK, get 100 B", workload: "get-100", ours: "sdk+kinesisprotocol", theirs: "sdk", timesAtLeast: 3, timesAim: 3.6},
+		{title: "kinesisprotocol in CBOR under the plain SDK, get 100 B", workload: "get-100", ours: "sdk+cbor", theirs: "sdk", timesAtLeast: 3, timesAim: 3.6},
 		{title: "Read, plain 100 B, against the plain SDK", workload: "get-100", ours: "read", theirs: "sdk", timesAtLeast: 3, timesAim: 5},
 		{title: "Read, plain 1 KiB, against the plain SDK", workload: "get-1024", ours: "read", theirs: "sdk", timesAtLeast: 2.7, timesAim: 5},
 		{title: "Read, aggregated 100 B, against the SDK and awslabs' deaggregation", workload: "get-aggregated-100", ours: "read", theirs: "sdk+awslabs", timesAtLeast: 3, timesAim: 4.5},

@@ -28,7 +28,10 @@ type sdkSide struct {
 	entries [kinetrail.MaxPutRecords]types.PutRecordsRequestEntry
 }
 
-func withOurProtocol(o *kinesis.Options) { kinesisprotocol.Install(o) }
+// withJSON and withCBOR are the two forms of kinesisprotocol.
+func withJSON(o *kinesis.Options) { kinesisprotocol.Install(o) }
+
+var withCBOR = kinesisprotocol.CBOR()
 
 func putWithSDK(options ...func(*kinesis.Options)) func(context.Context, *kinesis.Client, *workload) (worker, error) {
 	return func(_ context.Context, api *kinesis.Client, w *workload) (worker, error) {

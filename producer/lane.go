@@ -185,6 +185,10 @@ type kinesisRecord struct {
 	awaited  bool   // somebody waits in Put for one of users
 	traced   bool   // one of users has a context
 
+	// blocks are the lanes that wait for this record's outcome, nil for none. They
+	// are set while a request reads the rest of k without a lock.
+	blocks *[]*lane
+
 	*kinesisDetails // none, unless the record owns some
 }
 
@@ -196,7 +200,6 @@ type kinesisDetails struct {
 	err      error      // nil, or a *RejectedError
 	alone    bool       // to be sent in a request of its own
 	retryAt  instant
-	blocks   []*lane // lanes that wait for this record's outcome
 }
 
 // noKinesisDetails are those of records that own none. They are never changed.

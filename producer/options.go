@@ -173,8 +173,8 @@ type Options struct {
 	MaxAttempts int
 
 	// FastProtocol makes PutRecords calls with package kinesisprotocol when the
-	// client speaks the SDK's own JSON protocol: the same bytes for less CPU.
-	// The default is true.
+	// client speaks the SDK's own JSON protocol: in CBOR, or in JSON where the
+	// first call shows that the endpoint does not speak it. The default is true.
 	FastProtocol bool
 
 	// ShardShare is the part of each shard's write quota (1,000 records and

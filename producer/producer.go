@@ -135,7 +135,7 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 	p.waiters.New = func() any { return &userDetails{waiter: make(chan Result, 1)} }
 	p.callOptions = append(p.callOptions, withoutRetries)
 	if options.FastProtocol {
-		p.callOptions = append(p.callOptions, kinesisprotocol.Install)
+		p.callOptions = append(p.callOptions, kinesisprotocol.CBOR())
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.meter = newMeter(p.sink, stream.Name())

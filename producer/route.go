@@ -389,14 +389,14 @@ func (s *schedule) collect() []*userRecord {
 // records belong to now: what follows them has to wait for its outcome.
 func (s *schedule) blockLanes() {
 	block := func(k *kinesisRecord) {
-		own := k.own()
-		own.blocks = own.blocks[:0]
+		var blocks []*lane
 		for u := k.users; u != nil; u = u.next {
-			if l := s.laneOf(u); !slices.Contains(own.blocks, l) {
-				own.blocks = append(own.blocks, l)
+			if l := s.laneOf(u); !slices.Contains(blocks, l) {
+				blocks = append(blocks, l)
 				l.blockedBy++
 			}
 		}
+		k.blocks = &blocks
 	}
 	for _, r := range s.underway {
 		for i := range r.records {
@@ -413,15 +413,15 @@ func (s *schedule) blockLanes() {
 
 // unblock lets the lanes go on that waited for k.
 func (s *schedule) unblock(k *kinesisRecord) {
-	if len(k.blocks) == 0 {
+	if k.blocks == nil {
 		return
 	}
-	for _, l := range k.blocks {
+	for _, l := range *k.blocks {
 		l.blockedBy--
 		s.update(l)
 		s.retire(l)
 	}
-	k.own().blocks = nil
+	k.blocks = nil
 }
 
 // reroute takes a failed container apart that was made for an older shard map:

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 )
 
 // The delay before a record is sent again doubles from the first to the longest.
@@ -74,7 +75,11 @@ func (p *Producer) call(r *request) answer {
 	ctx, endSpan := p.tracer.startPutRecords(tracing.Mark(ctx), r)
 	name, arn := p.stream.APINames()
 	started := time.Now()
-	out, err := p.api.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: r.entries}, p.callOptions...)
+	input := &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: r.entries}
+	out, err := p.api.PutRecords(ctx, input, p.callOptions...)
+	if errors.Is(err, kinesisprotocol.ErrNotCBOR) {
+		out, err = p.api.PutRecords(ctx, input, p.callOptions...)
+	}
 	a := answer{ctx: ctx, err: err, took: time.Since(started)}
 	switch {
 	case err != nil:

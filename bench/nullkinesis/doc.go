@@ -5,8 +5,8 @@
 //	PutRecords ──► find the records' ends and hash keys ──► one prepared entry for each
 //	GetRecords ──► a prepared page of the stream's kind
 //
-// It keeps no record, knows no credentials and speaks only as much HTTP/1.1 and
-// JSON as the AWS SDK for Go sends. The shards it names in answers are the ones
+// It keeps no record, knows no credentials and speaks only as much HTTP/1.1, JSON
+// and CBOR as the AWS SDK for Go and package kinesisprotocol send. The shards it names in answers are the ones
 // the real service would name, so that a client which predicts them is not
 // surprised. Every read of a shard answers with the same full page, for ever.
 package nullkinesis

@@ -31,6 +31,12 @@ func (s *Server) shardIterator(c *call) error {
 // getRecords answers with the page of an iterator.
 func (s *Server) getRecords(c *call) error {
 	iterator, _ := member(c.body, iteratorMember)
+	if c.cbor {
+		var err error
+		if iterator, err = iteratorOfCBOR(c.body); err != nil {
+			return err
+		}
+	}
 	name, digits, _ := bytes.Cut(iterator, []byte{'/'})
 	shard, err := strconv.Atoi(string(digits))
 	stream := s.streams[string(name)]
@@ -38,5 +44,8 @@ func (s *Server) getRecords(c *call) error {
 		return fmt.Errorf("iterator %q is none of ours", iterator)
 	}
 	c.page = stream.pages[shard]
+	if c.cbor {
+		c.page = stream.pagesCBOR[shard]
+	}
 	return nil
 }

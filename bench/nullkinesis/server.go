@@ -73,6 +73,7 @@ func (s *Server) accept() {
 // call is one request and its answer, with memory for the next one.
 type call struct {
 	operation string
+	cbor      bool // the request is in CBOR, and so is its answer
 	body      []byte
 	head      []byte
 	answer    []byte
@@ -93,6 +94,7 @@ func (s *Server) serve(conn net.Conn) {
 		status := "200 OK"
 		if err := s.answer(&c); err != nil {
 			status = "400 Bad Request"
+			c.cbor = false
 			c.answer = fmt.Appendf(c.answer[:0], `{"__type":"ValidationException","message":%q}`, err)
 			c.page = nil
 		}
@@ -105,6 +107,7 @@ func (s *Server) serve(conn net.Conn) {
 var (
 	lengthHeader = []byte("content-length:")
 	targetHeader = []byte("x-amz-target:")
+	typeHeader   = []byte("content-type:")
 
 	errNoLength = errors.New("the request has no Content-Length")
 )
@@ -126,6 +129,8 @@ func (c *call) read(r *bufio.Reader) error {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(lengthHeader):]))); err != nil {
 				return fmt.Errorf("read the length of a request: %w", err)
 			}
+		case hasPrefixFold(line, typeHeader):
+			c.cbor = isCBOR(line[len(typeHeader):])
 		case hasPrefixFold(line, targetHeader):
 			_, operation, _ := bytes.Cut(line, []byte{'.'})
 			if c.operation != string(operation) {
@@ -157,7 +162,11 @@ func (c *call) write(conn net.Conn, status string) error {
 		body = c.page
 	}
 	c.head = append(append(c.head[:0], "HTTP/1.1 "...), status...)
-	c.head = append(c.head, "\r\nContent-Type: application/x-amz-json-1.1\r\nX-Amzn-Requestid: 00000000-0000-0000-0000-000000000000\r\nContent-Length: "...)
+	form := "json"
+	if c.cbor {
+		form = "cbor"
+	}
+	c.head = append(append(append(c.head, "\r\nContent-Type: application/x-amz-"...), form...), "-1.1\r\nX-Amzn-Requestid: 00000000-0000-0000-0000-000000000000\r\nContent-Length: "...)
 	c.head = append(strconv.AppendInt(c.head, int64(len(body)), 10), "\r\n\r\n"...)
 	parts := net.Buffers{c.head, body}
 	_, err := parts.WriteTo(conn)
@@ -169,6 +178,9 @@ func (s *Server) answer(c *call) error {
 	c.answer, c.page = c.answer[:0], nil
 	switch c.operation {
 	case "PutRecords":
+		if c.cbor {
+			return c.putRecordsCBOR()
+		}
 		return c.putRecords()
 	case "GetRecords":
 		return s.getRecords(c)

@@ -13,10 +13,14 @@ import (
 
 	"github.com/kinetrail/kinetrail/aggregate"
 	"github.com/kinetrail/kinetrail/bench/nullkinesis"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/shardmap"
 )
 
-func start(t *testing.T) *kinesis.Client {
+// forms are the ways in which clients speak to the server.
+var forms = map[string][]func(*kinesis.Options){"JSON": nil, "CBOR": {kinesisprotocol.CBOR()}}
+
+func start(t *testing.T, options ...func(*kinesis.Options)) *kinesis.Client {
 	t.Helper()
 	server, err := nullkinesis.Start()
 	if err != nil {
@@ -28,7 +32,7 @@ func start(t *testing.T) *kinesis.Client {
 		BaseEndpoint: aws.String(server.URL()),
 		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
 		HTTPClient:   plainBodies{},
-	})
+	}, options...)
 }
 
 // plainBodies hides WriteTo of the SDK's request bodies, by which net/http cuts
@@ -45,7 +49,15 @@ func (plainBodies) Do(r *http.Request) (*http.Response, error) {
 
 func TestEveryRecordIsAnsweredOnItsShard(t *testing.T) {
 	t.Parallel()
-	client := start(t)
+	for form, options := range forms {
+		t.Run(form, func(t *testing.T) {
+			t.Parallel()
+			everyRecordIsAnsweredOnItsShard(t, start(t, options...))
+		})
+	}
+}
+
+func everyRecordIsAnsweredOnItsShard(t *testing.T, client *kinesis.Client) {
 	shards := shardmap.Uniform(nullkinesis.Shards)
 	for _, count := range []int{1, 2, 500} {
 		var entries []types.PutRecordsRequestEntry
@@ -82,7 +94,15 @@ func TestEveryRecordIsAnsweredOnItsShard(t *testing.T) {
 
 func TestPagesHoldWhatTheirKindSays(t *testing.T) {
 	t.Parallel()
-	client := start(t)
+	for form, options := range forms {
+		t.Run(form, func(t *testing.T) {
+			t.Parallel()
+			pagesHoldWhatTheirKindSays(t, start(t, options...))
+		})
+	}
+}
+
+func pagesHoldWhatTheirKindSays(t *testing.T, client *kinesis.Client) {
 	for _, kind := range nullkinesis.Kinds {
 		opened, err := client.GetShardIterator(t.Context(), &kinesis.GetShardIteratorInput{
 			StreamName: &kind.Name, ShardId: aws.String(nullkinesis.ShardID(2)), ShardIteratorType: types.ShardIteratorTypeTrimHorizon,

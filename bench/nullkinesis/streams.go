@@ -45,7 +45,7 @@ var Kinds = []Kind{
 func (k Kind) UserRecords() int { return k.Records * max(1, k.Users) }
 
 type stream struct {
-	pages [Shards][]byte
+	pages, pagesCBOR [Shards][]byte
 }
 
 // sequenceNumber is that of every record, and of the length real ones have.
@@ -77,7 +77,7 @@ func makeStreams() (map[string]*stream, error) {
 			if err != nil {
 				return nil, fmt.Errorf("kind %s: %w", kind.Name, err)
 			}
-			s.pages[shard] = page
+			s.pages[shard], s.pagesCBOR[shard] = page, kind.pageCBOR(shard)
 		}
 		streams[kind.Name] = s
 	}
