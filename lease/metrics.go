@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -34,9 +35,12 @@ func WithMetrics(store Store, sink metrics.Sink) *Metered {
 
 // Bind names the stream whose checkpoints are counted from now on. Binding again
 // to the same stream is nothing; to another it is an error, because the counts of
-// one store would go to two streams. A group over several streams binds one
-// Metered for each.
+// one store would go to two streams; so is an empty name. A group over several
+// streams binds one Metered for each.
 func (m *Metered) Bind(stream string) error {
+	if stream == "" {
+		return errors.New("bind the metrics of a lease store: the stream's name is empty")
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 

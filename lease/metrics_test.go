@@ -48,13 +48,13 @@ func TestWithMetricsCountsDurableWritesUnderTheBoundStream(t *testing.T) {
 	}
 }
 
-func TestBindRefusesASecondStream(t *testing.T) {
+func TestBindRefusesASecondStreamAndOneWithoutAName(t *testing.T) {
 	t.Parallel()
 	store := lease.WithMetrics(memlease.New(), metrics.Noop)
 	for _, step := range []struct {
 		stream string
 		ok     bool
-	}{{"orders", true}, {"orders", true}, {"payments", false}} {
+	}{{"", false}, {"orders", true}, {"orders", true}, {"payments", false}, {"", false}} {
 		if err := store.Bind(step.stream); (err == nil) != step.ok {
 			t.Errorf("Bind(%q) = %v; want success %t", step.stream, err, step.ok)
 		}

@@ -63,10 +63,11 @@ var arrows = map[string]row{
 		suppliers: append([]string{"go.opentelemetry.io/otel/trace"}, prometheus...), // the trace of an exemplar
 		links:     prometheusModules,
 	},
-	"lease":          {imports: []string{".", "metrics"}},
-	"lease/memlease": {imports: []string{".", "lease"}},
+	"lease":                  {imports: []string{".", "metrics"}},
+	"lease/memlease":         {imports: []string{".", "lease"}},
+	"lease/internal/rowjson": {imports: []string{".", "lease"}},
 	"lease/filelease": {
-		imports:   []string{".", "lease"},
+		imports:   []string{".", "lease", "lease/internal/rowjson"},
 		suppliers: fileLocks,
 		links:     []string{"golang.org/x/sys"}, // on Windows
 	},
@@ -77,7 +78,7 @@ var arrows = map[string]row{
 		links:     dynamoDBModules,
 	},
 	"lease/redislease": {
-		imports:   []string{".", "lease"},
+		imports:   []string{".", "lease", "lease/internal/rowjson"},
 		suppliers: []string{"github.com/redis/go-redis/v9"},
 		links: []string{"github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "go.uber.org/atomic",
 			"golang.org/x/sys"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/lease"
+	"github.com/kinetrail/kinetrail/lease/internal/rowjson"
 )
 
 // log is the file: a first line that says what it is, then a line for every
@@ -33,36 +34,18 @@ const format = `{"format":"kinetrail leases","version":1}` + "\n"
 
 // line is one write.
 type line struct {
-	Key        string             `json:"key"`
-	Deleted    bool               `json:"deleted,omitempty"`
-	Stream     string             `json:"stream,omitempty"`
-	ShardID    string             `json:"shard_id,omitempty"`
-	Start      string             `json:"starting_hash_key,omitempty"`
-	End        string             `json:"ending_hash_key,omitempty"`
-	Parents    []string           `json:"parents,omitempty"`
-	Children   []string           `json:"children,omitempty"`
-	Owner      string             `json:"owner,omitempty"`
-	Successor  string             `json:"successor,omitempty"`
-	Counter    int64              `json:"counter"`
-	Switches   int64              `json:"switches,omitempty"`
-	Checkpoint kinetrail.Position `json:"checkpoint"`
-	StartAt    kinetrail.Position `json:"start"`
+	Key     string `json:"key"`
+	Deleted bool   `json:"deleted,omitempty"`
+	rowjson.Row
+	Start kinetrail.Position `json:"start"` // in place of that of the Row: it stands in every line
 }
 
-func fromRow(l lease.Lease) line {
-	return line{
-		Key: l.Key, Stream: l.Stream, ShardID: l.ShardID, Start: l.StartingHashKey, End: l.EndingHashKey,
-		Parents: l.Parents, Children: l.Children, Owner: l.Owner, Successor: l.Successor,
-		Counter: l.Counter, Switches: l.Switches, Checkpoint: l.Checkpoint, StartAt: l.Start,
-	}
-}
+func lineOf(l lease.Lease) line { return line{Key: l.Key, Row: rowjson.Of(l), Start: l.Start} }
 
-func (l line) row() lease.Lease {
-	return lease.Lease{
-		Key: l.Key, Stream: l.Stream, ShardID: l.ShardID, StartingHashKey: l.Start, EndingHashKey: l.End,
-		Parents: l.Parents, Children: l.Children, Owner: l.Owner, Successor: l.Successor,
-		Counter: l.Counter, Switches: l.Switches, Checkpoint: l.Checkpoint, Start: l.StartAt,
-	}
+func (l line) lease() lease.Lease {
+	row := l.Row.Lease(l.Key)
+	row.Start = l.Start
+	return row
 }
 
 // open opens the file and reads what others have written since the last time.
@@ -154,11 +137,11 @@ func (g *log) take(l line) {
 		delete(g.rows, l.Key)
 		return
 	}
-	g.rows[l.Key] = l.row()
+	g.rows[l.Key] = l.lease()
 }
 
 // put writes a row.
-func (g *log) put(row lease.Lease, sync bool) error { return g.add(fromRow(row), sync) }
+func (g *log) put(row lease.Lease, sync bool) error { return g.add(lineOf(row), sync) }
 
 // remove writes that a row is gone.
 func (g *log) remove(key string) error { return g.add(line{Key: key, Deleted: true}, synced) }
@@ -199,7 +182,7 @@ func (g *log) write(text []byte, sync bool) error {
 func (g *log) rewrite() error {
 	text := []byte(format)
 	for _, key := range slices.Sorted(maps.Keys(g.rows)) {
-		one, err := json.Marshal(fromRow(g.rows[key]))
+		one, err := json.Marshal(lineOf(g.rows[key]))
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/lease"
+	"github.com/kinetrail/kinetrail/lease/internal/rowjson"
 )
 
 // Store is a lease.Store in Redis. It is safe for concurrent use.
@@ -182,40 +183,16 @@ func judge(err error) error {
 // none is the text of a row that does not exist.
 const none = ""
 
-// row is a lease as it stands in its field, whose name is the key. Two equal
-// leases have the same text.
-type row struct {
-	Stream          string             `json:"stream,omitempty"`
-	ShardID         string             `json:"shard_id"`
-	StartingHashKey string             `json:"starting_hash_key,omitempty"`
-	EndingHashKey   string             `json:"ending_hash_key,omitempty"`
-	Parents         []string           `json:"parents,omitempty"`
-	Children        []string           `json:"children,omitempty"`
-	Owner           string             `json:"owner,omitempty"`
-	Successor       string             `json:"successor,omitempty"`
-	Counter         int64              `json:"counter"`
-	Switches        int64              `json:"switches,omitempty"`
-	Checkpoint      kinetrail.Position `json:"checkpoint"`
-	Start           kinetrail.Position `json:"start,omitzero"`
-}
-
+// encode is the text of a row in its field, whose name is the key.
 func encode(l lease.Lease) string {
-	text, _ := json.Marshal(row{ // no field of a row can fail
-		Stream: l.Stream, ShardID: l.ShardID, StartingHashKey: l.StartingHashKey, EndingHashKey: l.EndingHashKey,
-		Parents: l.Parents, Children: l.Children, Owner: l.Owner, Successor: l.Successor,
-		Counter: l.Counter, Switches: l.Switches, Checkpoint: l.Checkpoint, Start: l.Start,
-	})
+	text, _ := json.Marshal(rowjson.Of(l)) // no field of a row can fail
 	return string(text)
 }
 
 func decode(key, text string) (lease.Lease, error) {
-	var r row
+	var r rowjson.Row
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return lease.Lease{}, fmt.Errorf("read lease %s: %w", key, err)
 	}
-	return lease.Lease{
-		Key: key, Stream: r.Stream, ShardID: r.ShardID, StartingHashKey: r.StartingHashKey, EndingHashKey: r.EndingHashKey,
-		Parents: r.Parents, Children: r.Children, Owner: r.Owner, Successor: r.Successor,
-		Counter: r.Counter, Switches: r.Switches, Checkpoint: r.Checkpoint, Start: r.Start,
-	}, nil
+	return r.Lease(key), nil
 }
