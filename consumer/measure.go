@@ -89,14 +89,15 @@ type shardMeter struct {
 	// Guarded by streamMeter.mu.
 	count  counted
 	handed handedOn
-
-	rate float64 // records a second arriving at the shard; of the fetching goroutine
 }
 
 // counted is what pages have brought.
 type counted struct {
-	received, bytes int64 // Kinesis records
-	fetched, left   int64 // user records, and those of them left to whoever reads the shard next
+	received, bytes int64   // Kinesis records
+	fetched, left   int64   // user records, and those of them left to whoever reads the shard next
+	rate            float64 // records a second arriving at the shard
+	behind          float64 // seconds that the last page is behind the tip
+	paged           bool    // a page has come
 }
 
 // handedOn is what the sink knows.
@@ -137,6 +138,16 @@ func (m *shardMeter) handOn() {
 	m.handled.Add(now.handled - m.handed.handled)
 	m.queued += now.waiting - m.handed.waiting
 	m.handed = now
+	if m.count.paged {
+		m.lag.Set(m.count.lag(m.checkpointed.Load()))
+	}
+}
+
+// lag estimates the records between the checkpoint and the tip: those that were
+// fetched since the checkpoint, and behind the last page as many as arrive in the
+// time it was behind.
+func (c *counted) lag(checkpointed int64) float64 {
+	return float64(c.fetched-checkpointed) + c.rate*c.behind
 }
 
 // tell hands on what has changed to a sink that does not ask.
@@ -156,10 +167,10 @@ func (m *shardMeter) page(pg *page) {
 	if !m.on {
 		return
 	}
-	if pg.kinesisRecords > 0 {
-		m.brought(pg)
-		m.tell()
-	}
+	m.mu.Lock()
+	m.count.page(pg)
+	m.mu.Unlock()
+	m.tell()
 	add(m.extracted, pg.extracted)
 	add(m.malformed, pg.malformed)
 	add(m.deaggregationFailure, pg.broken)
@@ -167,16 +178,20 @@ func (m *shardMeter) page(pg *page) {
 	if pg.behindKnown {
 		m.age.Set(float64(pg.behind / time.Millisecond))
 	}
-	m.setLag(pg)
 }
 
-func (m *shardMeter) brought(pg *page) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-
-	m.count.received += int64(pg.kinesisRecords)
-	m.count.bytes += int64(pg.bytes)
-	m.count.fetched += int64(len(pg.records))
+func (c *counted) page(pg *page) {
+	c.paged = true
+	c.received += int64(pg.kinesisRecords)
+	c.bytes += int64(pg.bytes)
+	c.fetched += int64(len(pg.records))
+	c.behind = pg.behind.Seconds()
+	if n := len(pg.records); n > 1 {
+		span := pg.records[n-1].ArrivedAt.Sub(pg.records[0].ArrivedAt).Seconds()
+		if span > 0 {
+			c.rate = 0.5*c.rate + 0.5*float64(n-1)/span
+		}
+	}
 }
 
 // leave counts out the records that this reader fetched and will not handle.
@@ -185,22 +200,6 @@ func (m *shardMeter) leave() {
 	m.count.left = m.count.fetched - m.handledCount.Load()
 	m.mu.Unlock()
 	m.tell()
-}
-
-// setLag estimates the records between the checkpoint and the tip: those that
-// were fetched since the checkpoint, and behind the response as many as arrive
-// in the time it was behind.
-func (m *shardMeter) setLag(pg *page) {
-	if n := len(pg.records); n > 1 {
-		span := pg.records[n-1].ArrivedAt.Sub(pg.records[0].ArrivedAt).Seconds()
-		if span > 0 {
-			m.rate = 0.5*m.rate + 0.5*float64(n-1)/span
-		}
-	}
-	m.mu.Lock()
-	unfinished := m.count.fetched - m.checkpointed.Load()
-	m.mu.Unlock()
-	m.lag.Set(float64(unfinished) + m.rate*pg.behind.Seconds())
 }
 
 // done counts n handled records, the last of which is r.
