@@ -91,6 +91,9 @@ func New(client API, nameOrARN string, store lease.Store, opts ...func(*Options)
 	if o.StopAtTip {
 		errs = append(errs, errors.New("consumer: Options.StopAtTip is for Read, a group reads on"))
 	}
+	if store != nil {
+		errs = append(errs, checkFanOut(&o, client, groupName(store)))
+	}
 	c := &Consumer{api: client, store: store, opts: o, draining: make(chan struct{}), ready: make(chan struct{}), ended: make(chan struct{})}
 	for _, name := range append([]string{nameOrARN}, o.Streams...) {
 		stream, err := kinetrail.ParseStream(name)
@@ -242,6 +245,8 @@ type stream struct {
 	id    string // as in Lease.Stream
 	store *lease.Metered
 	meter *streamMeter
+
+	fanOut *fanOut // nil: polling
 
 	mu      sync.Mutex
 	shards  *shardmap.Map

@@ -52,6 +52,7 @@ func (pg *page) atTip() bool {
 // source is the shard that a fetcher reads, and the place it has come to.
 type source struct {
 	api      API
+	fanOut   *fanOut // nil: polling
 	stream   kinetrail.Stream
 	shardID  string
 	opts     *Options
@@ -69,7 +70,12 @@ type source struct {
 }
 
 // fetcher returns what fetches the shard as Options.Fetch says.
-func (s source) fetcher() fetcher { return &poller{source: s} }
+func (s source) fetcher() fetcher {
+	if s.fanOut != nil {
+		return newSubscriber(s)
+	}
+	return &poller{source: s}
+}
 
 // passed moves the place to go on from behind a page.
 func (s *source) passed(pg *page) {
@@ -109,4 +115,3 @@ func timedOut(ctx context.Context, err error) error {
 func (s *source) attrs(more ...any) []any {
 	return append([]any{slog.String("stream", s.stream.Name()), slog.String("shard", s.shardID)}, more...)
 }
-

@@ -216,6 +216,10 @@ func (g *group) begin() error {
 		if err := s.store.Bind(name.Name()); err != nil {
 			return fmt.Errorf("consumer: %w", err)
 		}
+		s.fanOut = newFanOut(g.api, name, g.opts, g.name, g.draining)
+		if err := s.fanOut.join(g.ctx); err != nil {
+			return g.orCause(fmt.Errorf("consumer: %w", err))
+		}
 		if len(g.names) > 1 {
 			id, err := identify(g.ctx, g.api, name)
 			if err != nil {

@@ -41,6 +41,17 @@ type Options struct {
 	// default is to wait for further records. Only Read uses it.
 	StopAtTip bool
 
+	// Fetch says how records are fetched: Polling, the default, FanOut or Auto.
+	// The last two need a client that has FanOutAPI, too.
+	Fetch Fetch
+
+	// ConsumerName is the name under which FanOut and Auto register. Readers of
+	// one name share one place for each shard: whoever subscribes last has it. So
+	// all workers of a group have the same name, and no two groups, and no two
+	// Reads at the same time. The default is the group's name, which the lease
+	// store knows; a Read, and a group in memlease, need it here.
+	ConsumerName string
+
 	// PollInterval is the shortest time between two GetRecords calls for one
 	// shard. Zero calls without a pause as long as there are records. The
 	// default is 200 ms: a shard serves five calls a second
@@ -57,9 +68,9 @@ type Options struct {
 	// kinetrail.MaxGetRecords, the default.
 	MaxRecords int
 
-	// RequestTimeout is how long one call for an iterator or for records may
-	// take before it counts as failed and is repeated. Zero sets no limit. The
-	// default is 30 s.
+	// RequestTimeout is how long one call for an iterator, for records or for a
+	// subscription may take before it counts as failed and is repeated. Zero sets
+	// no limit. The default is 30 s.
 	RequestTimeout time.Duration
 
 	// FastProtocol makes GetRecords calls with package kinesisprotocol when the
@@ -153,7 +164,8 @@ type Options struct {
 	// false, continues the record's trace. Batches always link.
 	LinkTraces bool
 
-	// FetchSpans adds a span for every GetRecords call that brought records, and
+	// FetchSpans adds a span for every GetRecords call, and every event of a
+	// subscription, that brought records, and
 	// CheckpointSpans one for every checkpoint written. Both are off by default.
 	FetchSpans, CheckpointSpans bool
 
@@ -169,6 +181,42 @@ type Options struct {
 	// Logger takes what an operator should know. Nil, the default, is
 	// slog.Default(). Payloads and partition keys are never logged.
 	Logger *slog.Logger
+}
+
+// Fetch says how records are fetched.
+type Fetch uint8
+
+const (
+	// Polling asks for records with GetRecords, a few times a second for each
+	// shard. All consumers of the stream share 2 MiB and five calls a second of
+	// each shard.
+	Polling Fetch = iota
+
+	// FanOut is enhanced fan-out: a consumer is registered with the stream, or
+	// found, and the service pushes records to it with SubscribeToShard, up to 2
+	// MiB a second for each shard and consumer, at an additional price. Run and
+	// Read end with an error when the consumer cannot be registered. It is not
+	// deregistered when they end.
+	FanOut
+
+	// Auto is FanOut as long as the stream has room for one more registered
+	// consumer (kinetrail.MaxConsumersPerStream), and otherwise Polling, until
+	// Run or Read begins anew. It logs a warning then, and counts a
+	// LimitExceededException in consumer_errors_total for each shard.
+	Auto
+)
+
+// String is the name of the constant.
+func (f Fetch) String() string {
+	switch f {
+	case Polling:
+		return "Polling"
+	case FanOut:
+		return "FanOut"
+	case Auto:
+		return "Auto"
+	}
+	return fmt.Sprintf("Fetch(%d)", uint8(f))
 }
 
 // RangeFilter says what becomes of user records in a KPL container whose hash
@@ -273,6 +321,7 @@ func (o *Options) check() error {
 		}
 	}
 	refuse(o.From.IsZero() || o.From.IsShardEnd(), "Options.From is %q: nothing can be read from there", o.From)
+	refuse(o.Fetch > Auto, "Options.Fetch is %d, there is no such way", o.Fetch)
 	refuse(o.MaxRecords < 1 || o.MaxRecords > kinetrail.MaxGetRecords, "Options.MaxRecords is %d, it must lie between 1 and %d", o.MaxRecords, kinetrail.MaxGetRecords)
 	refuse(o.MaxBufferedBytes < 1, "Options.MaxBufferedBytes is %d, it must be positive", o.MaxBufferedBytes)
 	refuse(o.RangeFilter > RangeKCL, "Options.RangeFilter is %d, there is no such filter", o.RangeFilter)

@@ -45,6 +45,7 @@ func Read(ctx context.Context, client API, nameOrARN string, opts ...func(*Optio
 // the loop's own goroutine decides which shards are read, and yields.
 type reader struct {
 	api      API
+	fanOut   *fanOut // nil: polling
 	stream   kinetrail.Stream
 	opts     Options
 	only     map[string]bool
@@ -103,6 +104,7 @@ func newReader(client API, nameOrARN string, opts []func(*Options)) (*reader, er
 	if o.From.IsRecord() && len(o.Shards) != 1 {
 		errs = append(errs, errors.New("consumer: Options.From is a record, which lies in one shard: name that shard with Options.Shards"))
 	}
+	errs = append(errs, checkFanOut(&o, client, ""))
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -111,6 +113,7 @@ func newReader(client API, nameOrARN string, opts []func(*Options)) (*reader, er
 		buffered: &budget{max: o.MaxBufferedBytes}, tracer: tracing.Tracer(o.TracerProvider),
 		fetched: make(chan fetchedPage), shards: make(map[string]*readShard),
 	}
+	rd.fanOut = newFanOut(client, stream, &rd.opts, "", nil)
 	for _, id := range o.Shards {
 		rd.only[id] = true
 	}
@@ -179,6 +182,9 @@ func (rd *reader) closeSink(sink *metrics.Isolated) {
 
 // begin lists the shards and starts those that wait for no other.
 func (rd *reader) begin(ctx context.Context) error {
+	if err := rd.fanOut.join(ctx); err != nil {
+		return fmt.Errorf("consumer: %w", err)
+	}
 	list, err := rd.list(ctx)
 	if err != nil {
 		return err
@@ -244,7 +250,7 @@ func (rd *reader) parentsDone(s *readShard) bool {
 // fetch puts the pages of one shard on their way to the loop.
 func (rd *reader) fetch(ctx context.Context, s *readShard) {
 	from := source{
-		api: rd.api, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, giveUp: true,
+		api: rd.api, fanOut: rd.fanOut, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, giveUp: true,
 		spans:  newSpans(&rd.opts, rd.tracer, rd.stream, "", s.ID),
 		resume: s.from, inclusive: true,
 		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, buffers: &rd.buffers},

@@ -84,6 +84,15 @@ func (s *spans) fetched(ctx context.Context, started time.Time, records int) {
 	}
 }
 
+// pushed records an event that brought Kinesis records, from its arrival until
+// there was room for it.
+func (s *spans) pushed(ctx context.Context, arrived time.Time, records int) {
+	s.idle.Store(false)
+	if s.fetches {
+		s.tracing.Pushed(ctx, arrived, time.Now(), records)
+	}
+}
+
 // checkpoint starts the span of a write to the lease store.
 func (s *spans) checkpoint(ctx context.Context, at kinetrail.Position) (context.Context, span) {
 	if !s.checkpoints {

@@ -148,7 +148,7 @@ func (t *tenure) source() source {
 	start, startErr := shardmap.ParseHashKey(row.StartingHashKey)
 	end, endErr := shardmap.ParseHashKey(row.EndingHashKey)
 	return source{
-		api: t.g.api, stream: t.stream.name, shardID: t.shardID, opts: t.opts, meter: t.meter, spans: t.spans,
+		api: t.g.api, fanOut: t.stream.fanOut, stream: t.stream.name, shardID: t.shardID, opts: t.opts, meter: t.meter, spans: t.spans,
 		buffered: t.g.buffered, opened: t.opened, waits: t.fetchWaits, resume: row.ResumeAt(),
 		split: &deaggregator{
 			stream: t.stream.name, shardID: t.shardID, filter: t.opts.RangeFilter, buffers: &t.g.buffers,

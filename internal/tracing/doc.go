@@ -7,6 +7,7 @@
 //	producer, one request   put_records {stream}   CLIENT    a link to each create span
 //	middleware              put_record(s) {stream} PRODUCER  child of the caller; carried in every record
 //	consumer, one fetch     get_records {stream}   CLIENT
+//	consumer, one event     subscribe_to_shard {…} CLIENT
 //	handler, one record     process {stream}       CONSUMER  the carried context is its parent, or a link
 //	handler, batch          process {stream}       CONSUMER  a link per record
 //	checkpoint              checkpoint {stream}    CLIENT

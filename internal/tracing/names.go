@@ -22,12 +22,13 @@ type Operation string
 
 // The operations with a span.
 const (
-	Create     Operation = "create"
-	PutRecord  Operation = "put_record"
-	PutRecords Operation = "put_records"
-	GetRecords Operation = "get_records"
-	Process    Operation = "process"
-	Checkpoint Operation = "checkpoint"
+	Create           Operation = "create"
+	PutRecord        Operation = "put_record"
+	PutRecords       Operation = "put_records"
+	GetRecords       Operation = "get_records"
+	SubscribeToShard Operation = "subscribe_to_shard"
+	Process          Operation = "process"
+	Checkpoint       Operation = "checkpoint"
 )
 
 // operationType is the value of messaging.operation.type for each operation.
@@ -37,7 +38,7 @@ func (o Operation) operationType() attribute.KeyValue {
 		return semconv.MessagingOperationTypeCreate
 	case PutRecord, PutRecords:
 		return semconv.MessagingOperationTypeSend
-	case GetRecords:
+	case GetRecords, SubscribeToShard:
 		return semconv.MessagingOperationTypeReceive
 	case Process:
 		return semconv.MessagingOperationTypeProcess

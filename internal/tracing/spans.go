@@ -51,6 +51,7 @@ type Spans struct {
 	create  kind
 	put     kind
 	fetch   kind
+	push    kind
 	process kind
 	settle  kind
 }
@@ -74,6 +75,7 @@ func New(tracer trace.Tracer, stream string, config Config) *Spans {
 		create:  newKind(Create, trace.SpanKindProducer, stream, config),
 		put:     newKind(PutRecords, trace.SpanKindClient, stream, config),
 		fetch:   newKind(GetRecords, trace.SpanKindClient, stream, config),
+		push:    newKind(SubscribeToShard, trace.SpanKindClient, stream, config),
 		process: newKind(Process, trace.SpanKindConsumer, stream, config),
 		settle:  newKind(Checkpoint, trace.SpanKindClient, stream, config),
 	}
@@ -134,6 +136,14 @@ func (s *Spans) PutRecords(ctx context.Context, records int, links *Links) (cont
 // which is known only when the fetch is over.
 func (s *Spans) Fetched(ctx context.Context, started, ended time.Time, records int) {
 	_, span := s.fetch.start(ctx, s.tracer, trace.WithTimestamp(started))
+	setCount(span, records, nil)
+	span.End(trace.WithTimestamp(ended))
+}
+
+// Pushed records the span of an event of a subscription that has brought so many
+// Kinesis records.
+func (s *Spans) Pushed(ctx context.Context, started, ended time.Time, records int) {
+	_, span := s.push.start(ctx, s.tracer, trace.WithTimestamp(started))
 	setCount(span, records, nil)
 	span.End(trace.WithTimestamp(ended))
 }
