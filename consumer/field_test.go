@@ -1,6 +1,22 @@
 package consumer_test
 
-// What other consumers got wrong. Each test is named after the mistake.
+// What other consumers got wrong. Each test is named after the mistake:
+//
+//	unfenced checkpoints                   UnfencedCheckpointsOfAPausedWorkerAreRefused
+//	lease loss unnoticed                   LeaseLossEndsTheHandlersContext, LeaseTakenByAnotherWorkerEnds…
+//	child before parent                    AChildIsNotReadBeforeItsUnreadParent, TheChildOfAMergeWaits…, AReadWaits…
+//	closed shards unclaimed after restart  ClosedShardsAreReadAfterARestart
+//	last partial batch lost                TheLastPartialBatchIsDeliveredBeforeTheShardIsFinished
+//	crash in a container skips its rest    ACrashInAContainerResumesAtTheNextRecordInIt
+//	more than 1,000 shards unlisted        MoreThanAThousandShardsAreListed
+//	one error cancels all shards           OneFailingShardDoesNotDisturbTheOthers, OneFailingHandlerDoesNot…
+//	expired iterator begins anew           AnExpiredIteratorGoesOnFromTheLastRecord
+//	silent end of iteration                AReadNeverEndsInSilence, AShardReaderNeverEndsInSilence
+//	exceptions of handlers swallowed       ErrorsAndPanicsOfHandlersAreNotSwallowed, …OfEveryKindOfHandler…
+//	heartbeat dies on one store error      RenewingSurvivesErrorsOfTheStore
+//	panics on malformed containers         MalformedContainersAreDeliveredAsTheyAre
+//	Stop that hangs                        StoppingDoesNotHang
+//	containers of others vanish            ContainersOfShardUnawareAggregatorsAreDelivered
 
 import (
 	"context"
@@ -436,6 +452,38 @@ func TestFieldOneFailingShardDoesNotDisturbTheOthers(t *testing.T) {
 	})
 }
 
+func TestFieldOneFailingHandlerDoesNotDisturbTheOtherShards(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(3), memlease.New()
+		for shard := range 3 {
+			numbered(stream, shard, 5)
+		}
+		got := newSeen()
+		worker := start(t, stream, store, func(ctx context.Context, r kinetrail.Record) error {
+			if r.ShardID == shardID(1) {
+				return errNoRoom
+			}
+			if err := ctx.Err(); err != nil {
+				t.Errorf("the ctx of a handler ended with %v because another failed", context.Cause(ctx))
+			}
+			return got.handle(ctx, r)
+		}, func(o *consumer.Options) { o.Failure.MaxAttempts = 0 })
+		got.await(t, 10)
+		for range 10 { // long behind the first failure
+			time.Sleep(time.Minute)
+			numbered(stream, 0, 1)
+			numbered(stream, 2, 1)
+		}
+		got.await(t, 30)
+		for id, row := range rows(t, store) {
+			if row.Owner != worker.Worker() || row.Switches != 0 {
+				t.Errorf("lease of shard %s: %+v; want it never lost", id, row)
+			}
+		}
+	})
+}
+
 func TestFieldAnExpiredIteratorGoesOnFromTheLastRecord(t *testing.T) {
 	t.Parallel()
 	for _, from := range []kinetrail.Position{kinetrail.TrimHorizon(), kinetrail.Latest()} {
@@ -507,6 +555,81 @@ func TestFieldAReadNeverEndsInSilence(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestFieldAShardReaderNeverEndsInSilence(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		end  func(t *testing.T, stream *fakeStream, store lease.Store, w *running)
+		want error
+	}{
+		{"its lease is taken", func(t *testing.T, _ *fakeStream, store lease.Store, _ *running) {
+			if _, err := store.Take(t.Context(), rows(t, store)[shardID(0)], "a KCL worker"); err != nil {
+				t.Fatal(err)
+			}
+		}, consumer.ErrLeaseLost},
+		{"Run's ctx ends", func(_ *testing.T, _ *fakeStream, _ lease.Store, w *running) { w.cancel(errTestOver) }, errTestOver},
+		{"the shard is gone", func(_ *testing.T, stream *fakeStream, _ lease.Store, _ *running) { stream.forget(shardID(0)) }, consumer.ErrShardGone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream, store := newFakeStream(1), memlease.New()
+				numbered(stream, 0, 3)
+				read, ended := make(chan struct{}, 3), make(chan error, 10)
+				worker := startWith(t, stream, store, func(c *consumer.Consumer, ctx context.Context) error {
+					return c.RunShards(ctx, func(ctx context.Context, s *consumer.ShardReader) (err error) {
+						for _, err = range s.Records(ctx) {
+							if err == nil {
+								read <- struct{}{}
+							}
+						}
+						ended <- err
+						return err
+					})
+				})
+				for range 3 {
+					receive(t, read)
+				}
+				tt.end(t, stream, store, worker)
+				if err := receive(t, ended); !errors.Is(err, tt.want) {
+					t.Errorf("the loop ended with %v; want %v", err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestFieldErrorsAndPanicsOfEveryKindOfHandlerAreNotSwallowed(t *testing.T) {
+	t.Parallel()
+	for _, fail := range []func() error{
+		func() error { return errNoRoom },
+		func() error { panic(errNoRoom) },
+	} {
+		record := func(context.Context, kinetrail.Record) error { return fail() }
+		for name, run := range map[string]func(*consumer.Consumer, context.Context) error{
+			"Run": func(c *consumer.Consumer, ctx context.Context) error { return c.Run(ctx, record) },
+			"RunBatch": func(c *consumer.Consumer, ctx context.Context) error {
+				return c.RunBatch(ctx, func(context.Context, []kinetrail.Record) error { return fail() })
+			},
+			"RunShards": func(c *consumer.Consumer, ctx context.Context) error {
+				return c.RunShards(ctx, func(context.Context, *consumer.ShardReader) error { return fail() })
+			},
+		} {
+			for _, perKey := range []int{1, 4} {
+				synctest.Test(t, func(t *testing.T) {
+					stream := newFakeStream(1)
+					numbered(stream, 0, 5)
+					worker := startWith(t, stream, memlease.New(), run, func(o *consumer.Options) { o.Failure.MaxAttempts, o.PerKey = 2, perKey })
+					var failed *consumer.ShardError
+					if err := receive(t, worker.result); !errors.Is(err, errNoRoom) || !errors.As(err, &failed) || failed.ShardID != shardID(0) {
+						t.Errorf("%s with PerKey %d = %v; want a *ShardError with the handler's error", name, perKey, err)
+					}
+				})
+			}
+		}
+	}
 }
 
 func TestFieldErrorsAndPanicsOfHandlersAreNotSwallowed(t *testing.T) {
