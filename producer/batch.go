@@ -107,6 +107,7 @@ type request struct {
 
 	unsealed [][]byte // containers in the making
 	bytes    int
+	users    int       // user records
 	place    int       // in schedule.underway
 	traced   bool      // one of the records has a context
 	attempts []Attempt // of those records that were accepted at once
@@ -305,6 +306,7 @@ func (s *schedule) turn(r *request, l *lane, share offer, now instant) {
 			k.target, k.sentTo = t, s.generation
 			t.limiter.spend(int(k.bytes))
 			r.bytes += int(k.bytes)
+			r.users += int(k.count)
 			r.traced = r.traced || k.traced
 		}
 		if !l.givesMore() || len(r.records) >= records || len(r.records) > 0 && r.records[0].alone ||
@@ -514,6 +516,15 @@ func (s *schedule) rush(e *epoch, now instant) {
 	if s.active.first != nil {
 		s.lingerUntil(now)
 	}
+}
+
+// sending is how many user records are in requests under way.
+func (s *schedule) sending() int {
+	users := 0
+	for _, r := range s.underway {
+		users += r.users
+	}
+	return users
 }
 
 // instant is a time by the clock of one producer: how long after it began. It is

@@ -67,6 +67,7 @@ type Producer struct {
 	delivery *sync.Cond // schedule.deliveries has records, or finished is set
 	schedule schedule
 	buffer   buffer
+	pauses   pauses
 	refusal  error // what Put answers; nil while records are accepted
 	packers  []packer
 	accepted uint64  // number of the last accepted record

@@ -44,7 +44,11 @@ func (p *Producer) Put(ctx context.Context, record kinetrail.Record) (Result, er
 	}
 }
 
-// PutAsync accepts one record and returns; it waits only for room in the buffer.
+// PutAsync accepts one record and returns; it waits for room in the buffer, and
+// for at most a millisecond now and then when records are put faster than sent,
+// so that sending gets its share of the processor: once for several hundred
+// records while the service answers that fast, and a dozen times for all the
+// buffer holds while it does not.
 // Unless it returns an error, done is called exactly once with the record's
 // Result, also when the Producer is closed. The record's Data and Headers must
 // not be changed before that.
@@ -59,7 +63,7 @@ func (p *Producer) PutAsync(ctx context.Context, record kinetrail.Record, done f
 }
 
 // TryPut is PutAsync without the wait: when the buffer has no room it returns
-// ErrBufferFull.
+// ErrBufferFull. It never pauses either.
 func (p *Producer) TryPut(ctx context.Context, record kinetrail.Record, done func(Result)) error {
 	return p.putAsync(ctx, &record, done, false)
 }
@@ -306,9 +310,16 @@ func (p *Producer) accept(ctx context.Context, u *userRecord, outcome tracecarri
 	p.schedule.add(u)
 	p.meter.put(&p.schedule, outcome)
 	wake := p.mustWake(now)
+	var over chan struct{} // of a pause
+	if wait && u.waiter == nil && p.schedule.inbox.count == 0 {
+		over = p.pause(wake)
+	}
 	p.mu.Unlock()
 	if wake {
 		p.wake()
+	}
+	if over != nil {
+		p.await(over)
 	}
 	return nil
 }

@@ -55,6 +55,7 @@ func (p *Producer) send(r *request) {
 	p.mu.Lock()
 	p.meter.request(r, a)
 	p.schedule.settle(r, a, p.now())
+	p.answered()
 	p.unlockAndAnswer()
 	p.wake()
 }
