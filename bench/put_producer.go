@@ -9,13 +9,15 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/producer"
 	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
 // producerPutter puts with kinetrail's producer. Its options are the defaults
 // and what the client's name says; only the quota of the four shards does not
-// hold it back, though it is watched.
+// hold it back, though it is watched, and it speaks CBOR, as it does to the
+// service unless told otherwise.
 type producerPutter struct {
 	producer *producer.Producer
 	load     *load
@@ -57,7 +59,7 @@ func putWithProducer(options ...func(*producer.Options)) func(context.Context, *
 				p.fail(r.Err)
 			}
 		}
-		unlimited := func(o *producer.Options) { o.ShardShare, o.StartContext = 1e6, ctx }
+		unlimited := func(o *producer.Options) { o.ShardShare, o.Wire, o.StartContext = 1e6, kinesisprotocol.CBOR, ctx }
 		observed := func(o *producer.Options) { p.traced = !o.CreateSpans || o.TracerProvider != nil }
 		var err error
 		p.producer, err = producer.New(api, w.stream, append(append([]func(*producer.Options){unlimited}, options...), observed)...)

@@ -31,7 +31,7 @@ type sdkSide struct {
 // withJSON and withCBOR are the two forms of kinesisprotocol.
 func withJSON(o *kinesis.Options) { kinesisprotocol.Install(o) }
 
-var withCBOR = kinesisprotocol.CBOR()
+var withCBOR = kinesisprotocol.With(kinesisprotocol.CBOR)
 
 func putWithSDK(options ...func(*kinesis.Options)) func(context.Context, *kinesis.Client, *workload) (worker, error) {
 	return func(_ context.Context, api *kinesis.Client, w *workload) (worker, error) {

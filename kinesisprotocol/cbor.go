@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 )
 
 // ErrNotCBOR is wrapped by the error of a call that was made in CBOR to an
@@ -24,28 +23,6 @@ var ErrNotCBOR = errors.New("the endpoint does not speak CBOR, and gets JSON fro
 // cborType is the form of requests and answers in which the AWS SDK for Java, and
 // with it the KCL, speaks to Kinesis unless AWS_CBOR_DISABLE is set.
 const cborType = "application/x-amz-cbor-1.1"
-
-// CBOR returns an option like Install that makes PutRecords and GetRecords calls
-// in CBOR instead of JSON: a quarter fewer bytes to sign and send, and no base64.
-// Everything else stays JSON.
-//
-// Not every endpoint speaks it: the service does, proxies and local servers may
-// not. Until a first call has succeeded, an answer that is not CBOR, or one that
-// finds fault with the form of a request, ends the attempt: the call fails with
-// ErrNotCBOR, and all further ones of this option go as JSON. So who makes calls
-// with it has to be ready to make one again, as kinetrail's producer and
-// consumer are.
-//
-// What was found out belongs to the option: make one for each endpoint and pass
-// the same one to all its calls. It is safe for concurrent use.
-func CBOR() func(*kinesis.Options) {
-	dialect := new(dialect)
-	return func(o *kinesis.Options) {
-		if sdk, ok := o.Protocol.(*awsjson.Protocol); ok {
-			o.Protocol = &protocol{Protocol: sdk, dialect: dialect}
-		}
-	}
-}
 
 // dialect is whether an endpoint speaks CBOR.
 type dialect struct{ found atomic.Int32 }

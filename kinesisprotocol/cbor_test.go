@@ -32,7 +32,7 @@ const cborType = "application/x-amz-cbor-1.1"
 
 // cborProtocol is this package's protocol in CBOR, that has not been tried.
 func cborProtocol() smithyhttp.ClientProtocol {
-	return kinesis.New(kinesis.Options{}, kinesisprotocol.CBOR()).Options().Protocol
+	return kinesis.New(kinesis.Options{}, kinesisprotocol.With(kinesisprotocol.CBOR)).Options().Protocol
 }
 
 func cborAnswer(status int, body []byte) *smithyhttp.Response {
@@ -316,7 +316,7 @@ func FuzzAnswersInCBOR(f *testing.F) {
 func TestWhatIsPutInCBORComesBack(t *testing.T) {
 	t.Parallel()
 	server := localkinesis.Start(t, func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 1} })
-	client := server.Client(kinesisprotocol.CBOR())
+	client := server.Client(kinesisprotocol.With(kinesisprotocol.CBOR))
 	input := putInput(300, 30)
 	input.Records[7].PartitionKey = aws.String("clé \"鍵\" \u2028 <&> \x7f\t")
 	input.Records[8].Data = []byte{0}
@@ -358,7 +358,7 @@ func TestWhatIsPutInCBORComesBack(t *testing.T) {
 func TestErrorsInCBORAreThoseOfTheSDK(t *testing.T) {
 	t.Parallel()
 	server := localkinesis.Start(t, func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 1} })
-	client := server.Client(kinesisprotocol.CBOR(), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
+	client := server.Client(kinesisprotocol.With(kinesisprotocol.CBOR), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
 
 	_, err := client.PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: aws.String("gone"), Records: putInput(1, 1).Records})
 	var notFound *types.ResourceNotFoundException
@@ -408,7 +408,7 @@ func TestEndpointsThatDoNotSpeakCBORGetJSON(t *testing.T) {
 				response := answer(refusal.status, []byte(refusal.body))
 				response.Header.Set("Content-Type", refusal.form)
 				return response
-			}, kinesisprotocol.CBOR(), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
+			}, kinesisprotocol.With(kinesisprotocol.CBOR), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
 			if _, err := client.PutRecords(t.Context(), putInput(3, 10)); !errors.Is(err, kinesisprotocol.ErrNotCBOR) {
 				t.Fatalf("first call: %v; want ErrNotCBOR", err)
 			}
@@ -436,7 +436,7 @@ func TestAnEndpointThatSpokeCBORKeepsIt(t *testing.T) {
 	client := clientOf(func(r *http.Request) *smithyhttp.Response {
 		types = append(types, r.Header.Get("Content-Type"))
 		return answers[len(types)-1]
-	}, kinesisprotocol.CBOR(), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
+	}, kinesisprotocol.With(kinesisprotocol.CBOR), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
 	for i, fails := range []bool{true, false, true, true, false} {
 		_, err := client.PutRecords(t.Context(), putInput(1, 1))
 		if (err != nil) != fails || errors.Is(err, kinesisprotocol.ErrNotCBOR) {
@@ -473,12 +473,70 @@ func TestRecordsInCBORGoIntoAList(t *testing.T) {
 		body = (&cborDrawer{t: t, indefinite: true, time: "tag 1, ms"}).append(nil, "", tree)
 	})
 	var records []kinesisprotocol.Record
-	client := clientOf(func(*http.Request) *smithyhttp.Response { return cborAnswer(200, body) }, kinesisprotocol.CBOR())
+	client := clientOf(func(*http.Request) *smithyhttp.Response { return cborAnswer(200, body) }, kinesisprotocol.With(kinesisprotocol.CBOR))
 	output, err := client.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: aws.String("i")}, kinesisprotocol.Into(&records))
 	if err != nil || len(records) != 5 || output.Records != nil {
 		t.Fatalf("%d records in the list, %d in the output, error %v; want 5 and none", len(records), len(output.Records), err)
 	}
 	if at := records[0].ArrivedAt(); at.Before(time.Unix(1_700_000_000, 0)) || at.After(time.Unix(1_700_000_001, 0)) {
 		t.Errorf("the first record arrived at %v", at)
+	}
+}
+
+func TestAutoSpeaksCBORToTheServiceAlone(t *testing.T) {
+	t.Parallel()
+	somewhere := func(endpoint string) func(*kinesis.Options) {
+		return func(o *kinesis.Options) { o.BaseEndpoint = &endpoint }
+	}
+	for name, tt := range map[string]struct {
+		where func(*kinesis.Options)
+		cbor  bool
+	}{
+		"where the SDK looks":   {func(*kinesis.Options) {}, true},
+		"a region":              {somewhere("https://kinesis.eu-west-1.amazonaws.com"), true},
+		"China":                 {somewhere("https://kinesis.cn-north-1.amazonaws.com.cn:443/"), true},
+		"both IP versions":      {somewhere("https://kinesis.us-east-1.api.aws"), true},
+		"a private endpoint":    {somewhere("https://vpce-0a1-b2c.kinesis.us-east-1.vpce.AmazonAWS.com"), true},
+		"loopback":              {somewhere("http://127.0.0.1:4567"), false},
+		"another name":          {somewhere("https://amazonaws.com.example.org"), false},
+		"a name that ends like": {somewhere("https://notamazonaws.com"), false},
+		"no URL":                {somewhere("://"), false},
+		"a resolver": {func(o *kinesis.Options) {
+			o.EndpointResolverV2 = struct{ kinesis.EndpointResolverV2 }{kinesis.NewDefaultEndpointResolverV2()}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			form := ""
+			client := kinesis.New(kinesis.Options{
+				Region:           "us-east-1",
+				Credentials:      credentials.NewStaticCredentialsProvider("id", "secret", ""),
+				RetryMaxAttempts: 1,
+				HTTPClient: smithyhttp.ClientDoFunc(func(r *http.Request) (*http.Response, error) {
+					form = r.Header.Get("Content-Type")
+					return nil, errSent
+				}),
+			}, tt.where, kinesisprotocol.With(kinesisprotocol.Auto))
+			if _, err := client.PutRecords(t.Context(), putInput(1, 1)); name != "no URL" && !errors.Is(err, errSent) {
+				t.Fatal(err)
+			}
+			if name != "no URL" && (form == cborType) != tt.cbor {
+				t.Errorf("the call went as %s; want CBOR: %v", form, tt.cbor)
+			}
+		})
+	}
+}
+
+func TestEveryWireHasItsName(t *testing.T) {
+	t.Parallel()
+	for wire, want := range map[kinesisprotocol.Wire]string{kinesisprotocol.Auto: "auto", kinesisprotocol.CBOR: "cbor", kinesisprotocol.JSON: "json", kinesisprotocol.SDK: "sdk", 9: "Wire(9)"} {
+		if got := wire.String(); got != want || wire.Valid() != (wire < 9) {
+			t.Errorf("wire %d is %s, valid %v; want %s", wire, got, wire.Valid(), want)
+		}
+	}
+	for wire, installed := range map[kinesisprotocol.Wire]bool{kinesisprotocol.CBOR: true, kinesisprotocol.JSON: true, kinesisprotocol.SDK: false, 9: false} {
+		if got := kinesisprotocol.Installed(kinesis.New(kinesis.Options{}, kinesisprotocol.With(wire)).Options()); got != installed {
+			t.Errorf("With(%s) installs the package: %v, want %v", wire, got, installed)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/tracecarrier"
 )
@@ -172,10 +173,10 @@ type Options struct {
 	// means no limit but Deadline.
 	MaxAttempts int
 
-	// FastProtocol makes PutRecords calls with package kinesisprotocol when the
-	// client speaks the SDK's own JSON protocol: in CBOR, or in JSON where the
-	// first call shows that the endpoint does not speak it. The default is true.
-	FastProtocol bool
+	// Wire is the form of PutRecords calls when the client speaks the SDK's own
+	// JSON protocol. Zero, the default, is CBOR at the service's own endpoints and
+	// JSON at all others.
+	Wire kinesisprotocol.Wire
 
 	// ShardShare is the part of each shard's write quota (1,000 records and
 	// 1 MiB a second) this producer uses at most, above 0. It adapts downwards
@@ -222,7 +223,6 @@ func defaultOptions() Options {
 		MaxRequestBytes:    kinetrail.MaxPutRecordsBytes,
 		Concurrency:        8,
 		RequestTimeout:     10 * time.Second,
-		FastProtocol:       true,
 		Deadline:           30 * time.Second,
 		ShardShare:         1,
 		RefreshInterval:    time.Minute,
@@ -253,6 +253,7 @@ func (o *Options) check() error {
 	notNegative("Deadline", o.Deadline)
 	notNegative("RefreshInterval", o.RefreshInterval)
 	refuse(o.Deadline <= 0 || o.Linger < o.Deadline, "Linger is %v, want less than Deadline, %v", o.Linger, o.Deadline)
+	refuse(o.Wire.Valid(), "Wire is %v, want one of package kinesisprotocol", o.Wire)
 	refuse(o.MaxBufferedBytes > 0, "MaxBufferedBytes is %d, want 1 or more", o.MaxBufferedBytes)
 	refuse(o.MaxBufferedRecords > 0, "MaxBufferedRecords is %d, want 1 or more", o.MaxBufferedRecords)
 	between("MaxRecordBytes", o.MaxRecordBytes, 0, kinetrail.MaxRecordBytes)

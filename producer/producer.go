@@ -134,10 +134,7 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 		epoch:   &epoch{done: make(chan struct{})},
 	}
 	p.waiters.New = func() any { return &userDetails{waiter: make(chan Result, 1)} }
-	p.callOptions = append(p.callOptions, withoutRetries)
-	if options.FastProtocol {
-		p.callOptions = append(p.callOptions, kinesisprotocol.CBOR())
-	}
+	p.callOptions = append(p.callOptions, withoutRetries, kinesisprotocol.With(options.Wire))
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.meter = newMeter(p.sink, stream.Name())
 	p.delivery = sync.NewCond(&p.mu)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/shardmap"
 	"github.com/kinetrail/kinetrail/tracecarrier"
@@ -127,6 +128,7 @@ func (r *programRun) chooseOptions(o *Options) {
 	o.MaxContainerBytes = 600 + r.random.IntN(6000)
 	o.MaxBufferedRecords = 20 + r.random.IntN(400)
 	o.RequestTimeout = 300 * time.Millisecond
+	o.Wire = kinesisprotocol.Wire(r.random.IntN(4))
 	o.Deadline = time.Duration(1+r.random.IntN(20)) * time.Second
 	o.RefreshInterval = time.Duration(r.random.IntN(2)) * 200 * time.Millisecond
 	if r.random.IntN(2) == 0 {

@@ -18,7 +18,7 @@ import (
 )
 
 // forms are the ways in which clients speak to the server.
-var forms = map[string][]func(*kinesis.Options){"JSON": nil, "CBOR": {kinesisprotocol.CBOR()}}
+var forms = map[string][]func(*kinesis.Options){"JSON": nil, "CBOR": {kinesisprotocol.With(kinesisprotocol.CBOR)}}
 
 func start(t *testing.T, options ...func(*kinesis.Options)) *kinesis.Client {
 	t.Helper()
