@@ -4,8 +4,6 @@ import (
 	"container/list"
 	"context"
 	"sync"
-
-	"github.com/kinetrail/kinetrail"
 )
 
 // budget bounds the bytes of the pages that are fetched and not yet handled,
@@ -17,27 +15,6 @@ type budget struct {
 	mu      sync.Mutex
 	used    int
 	waiting list.List // of *claim
-}
-
-// buffers keeps the slices of handled pages for the next ones.
-type buffers struct{ pool sync.Pool }
-
-// get returns an empty slice with room for about n records.
-func (b *buffers) get(n int) []kinetrail.Record {
-	if kept, ok := b.pool.Get().(*[]kinetrail.Record); ok {
-		return *kept
-	}
-	return make([]kinetrail.Record, 0, n)
-}
-
-// put takes a slice back that nobody uses any more.
-func (b *buffers) put(records []kinetrail.Record) {
-	if cap(records) == 0 {
-		return
-	}
-	clear(records) // so that it does not keep its page in memory
-	records = records[:0]
-	b.pool.Put(&records)
 }
 
 type claim struct {

@@ -126,6 +126,26 @@ func (t *tracker) finishAt(i int) {
 	}
 }
 
+// enter, reach and leave are for records that are handled one after another, page
+// by page: nothing but the last of them need be known.
+func (t *tracker) enter() { t.setOpen(1) }
+
+func (t *tracker) leave() { t.setOpen(0) }
+
+func (t *tracker) setOpen(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	t.open = n
+}
+
+// reach moves the position to a record with which everything before it is done.
+func (t *tracker) reach(p kinetrail.Position) {
+	t.mu.Lock()
+	t.done = p
+	t.mu.Unlock()
+}
+
 // pass moves the position over records that were not to be handed on, such as a
 // container the range filter dropped. Everything before them must have been
 // added. While something is open, the position stays: what is done next moves it

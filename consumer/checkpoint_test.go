@@ -3,12 +3,18 @@ package consumer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"testing"
 
-	"github.com/kinetrail/kinetrail"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"pgregory.net/rapid"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
+	"github.com/kinetrail/kinetrail/metrics"
 )
 
 func place(n int) kinetrail.Position { return kinetrail.At(strconv.Itoa(100+n), 0) }
@@ -178,12 +184,15 @@ func TestTrackerMemoryIsBoundedAlsoWhenTheOldestIsNeverDone(t *testing.T) {
 func TestAnEmptyPageBehindRecordsThatWereLeftDoesNotMoveThePosition(t *testing.T) {
 	t.Parallel()
 	for _, leaving := range []bool{false, true} {
-		reading := &tenure{g: &group{buffered: &budget{max: 1}}, tracker: &tracker{max: 1}}
+		meter := newStreamMeter(metrics.Isolate(metrics.Noop, slog.Default()), "orders").shard("shardId-000000000000")
+		reading := &tenure{g: &group{buffered: &budget{max: 1}}, tracker: &tracker{max: 1}, meter: meter}
 		reading.leaving.Store(leaving)
 		handed := 0
 		count := func(kinetrail.Record, error) bool { handed++; return true }
 		if leaving {
-			if err := reading.yieldPage(t.Context(), &page{records: []kinetrail.Record{{Position: place(1)}}, last: place(1)}, count); err != nil || handed > 0 {
+			fetched := kinesisprotocol.RecordOf(&types.Record{SequenceNumber: aws.String(place(1).Sequence())})
+			pageOfOne := &page{memory: &memory{fetched: []kinesisprotocol.Record{fetched}}, meter: reading.meter, records: 1, last: place(1)}
+			if err := reading.yieldPage(t.Context(), pageOfOne, count); err != nil || handed > 0 {
 				t.Errorf("%d records handed on while leaving, error %v; want none", handed, err)
 			}
 		}

@@ -370,17 +370,16 @@ func (t *tenure) yieldAll(ctx context.Context, yield func(kinetrail.Record, erro
 
 func (t *tenure) yieldPage(ctx context.Context, pg *page, yield func(kinetrail.Record, error) bool) error {
 	defer t.release(pg)
-	if len(pg.records) == 0 && !t.leaving.Load() { // else records before it may not have been handed on
+	if pg.records == 0 && !t.leaving.Load() { // else records before it may not have been handed on
 		t.tracker.pass(pg.last)
 	}
-	for i := range pg.records {
+	for r := pg.next(); r != nil; r = pg.next() {
 		if t.leaving.Load() {
 			return nil
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		r := &pg.records[i]
 		ticket, err := t.tracker.add(ctx, r.Position)
 		if err != nil {
 			return err

@@ -3,25 +3,27 @@ package consumer
 import (
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/shardmap"
 )
 
-// deaggregator makes user records of one shard's Kinesis records.
+// deaggregator makes pages of user records of one shard's Kinesis records.
 type deaggregator struct {
 	stream     kinetrail.Stream
 	shardID    string
 	rng        shardmap.Range
 	rangeKnown bool
 	filter     RangeFilter
-	buffers    *buffers
+	meter      *shardMeter
+	memories   *memories
 
-	scratch []aggregate.UserRecord
+	// Of the page at hand, for use again.
+	containers [][]byte
+	intact     []bool
 }
 
 // skip leaves records out that were handed on before: those before until, and
@@ -32,104 +34,131 @@ type skip struct {
 }
 
 func (s skip) has(p kinetrail.Position) bool {
-	if s.until.IsZero() {
-		return false
-	}
 	c := p.Compare(s.until)
 	return c < 0 || c == 0 && !s.inclusive
 }
 
-// page makes a page of an answer. Records and strings alias the answer.
+// page makes a page of an answer in the SDK's types. Records and strings alias the
+// answer.
 func (d *deaggregator) page(out *kinesis.GetRecordsOutput, skip skip) *page {
-	pg := &page{kinesisRecords: len(out.Records)}
-	if out.MillisBehindLatest != nil {
-		pg.behind = time.Duration(*out.MillisBehindLatest) * time.Millisecond
-	}
-	if len(out.Records) > 0 {
-		pg.records = d.buffers.get(len(out.Records))
-	}
+	m := d.memories.get()
+	m.take(out)
+	return d.pageOf(m, out.MillisBehindLatest, skip)
+}
+
+// take takes the records of an answer in the SDK's types.
+func (m *memory) take(out *kinesis.GetRecordsOutput) {
 	for i := range out.Records {
-		d.add(pg, &out.Records[i], skip)
+		m.fetched = append(m.fetched, kinesisprotocol.RecordOf(&out.Records[i]))
+	}
+}
+
+// pageOf makes a page of what was fetched into m.
+func (d *deaggregator) pageOf(m *memory, millisBehind *int64, skip skip) *page {
+	pg := &page{memory: m, meter: d.meter, kinesisRecords: len(m.fetched), behindKnown: millisBehind != nil}
+	if millisBehind != nil {
+		pg.behind = time.Duration(*millisBehind) * time.Millisecond
+	}
+	pg.record = kinetrail.Record{Stream: d.stream, ShardID: d.shardID, Behind: pg.behind}
+	if len(m.fetched) == 0 {
+		d.memories.put(m)
+		pg.memory = nil
+		return pg
+	}
+	for i := range m.fetched {
+		data := m.fetched[i].Data
+		pg.bytes += len(data)
+		if aggregate.IsContainer(data) {
+			d.containers = append(d.containers, data)
+		}
+	}
+	pg.records = len(m.fetched)
+	pg.last = kinetrail.At(m.fetched[len(m.fetched)-1].SequenceNumber, 0)
+	if len(d.containers) > 0 {
+		d.deaggregate(pg)
+	}
+	if !skip.until.IsZero() {
+		pg.skip(skip)
 	}
 	return pg
 }
 
-// add appends the user records of one Kinesis record. What begins like a
-// container and is none is one plain record.
-func (d *deaggregator) add(pg *page, raw *types.Record, skip skip) {
-	pg.bytes += len(raw.Data)
-	sequence := aws.ToString(raw.SequenceNumber)
-	whole := kinetrail.Record{
-		Data:               raw.Data,
-		StoredPartitionKey: aws.ToString(raw.PartitionKey),
-		Stream:             d.stream,
-		ShardID:            d.shardID,
-		Position:           kinetrail.At(sequence, 0),
-		ArrivedAt:          aws.ToTime(raw.ApproximateArrivalTimestamp),
-		Behind:             pg.behind,
-	}
-	pg.last = whole.Position
-	if aggregate.IsContainer(raw.Data) {
-		users, err := aggregate.Split(raw.Data, d.scratch[:0])
-		if err == nil {
-			d.scratch = users
-			pg.last = kinetrail.At(sequence, max(0, len(users)-1))
-			d.addUsers(pg, &whole, users, skip)
-			clear(users) // so that the scratch does not hold the page
-			return
+// deaggregate takes the containers of a page apart. What begins like a container
+// and is none is one plain record.
+func (d *deaggregator) deaggregate(pg *page) {
+	d.intact = append(d.intact[:0], make([]bool, len(d.containers))...)
+	aggregate.Verify(d.intact, d.containers)
+	m, container := pg.memory, 0
+	pg.records = 0
+	for i := range m.fetched {
+		data, handed := m.fetched[i].Data, plain
+		if aggregate.IsContainer(data) {
+			var held int
+			held, handed = d.open(pg, data, d.intact[container])
+			pg.last = kinetrail.At(m.fetched[i].SequenceNumber, max(0, held-1))
+			container++
+		} else {
+			pg.last = kinetrail.At(m.fetched[i].SequenceNumber, 0)
 		}
-		pg.broken++
+		m.inside = append(m.inside, handed)
+		if handed == plain {
+			handed = 1
+		}
+		pg.records += handed
 	}
-	if !skip.has(whole.Position) {
-		extract(pg, &whole)
-		pg.records = append(pg.records, whole)
-	}
+	clear(d.containers) // so that it does not keep the page
+	d.containers = d.containers[:0]
 }
 
-// addUsers appends the records of a container, by position in it.
-func (d *deaggregator) addUsers(pg *page, whole *kinetrail.Record, users []aggregate.UserRecord, skip skip) {
-	outside := d.countOutside(users)
+// open adds the user records of a container to those of the page. It returns how
+// many the container holds, and how many of them are to be handed on, or plain.
+func (d *deaggregator) open(pg *page, data []byte, intact bool) (held, handed int) {
+	before := pg.memory.users
+	users, err := before, aggregate.ErrChecksum
+	if intact {
+		users, err = aggregate.SplitVerified(data, before)
+	}
+	if err != nil {
+		pg.broken++
+		return 1, plain
+	}
+	held = len(users) - len(before)
+	outside := d.countOutside(users[len(before):])
 	pg.outOfRange += outside
 	if outside > 0 && d.filter == RangeKCL {
-		return
+		return held, 0
 	}
-	for sub := range users {
-		r := *whole
-		r.Position = kinetrail.At(whole.Position.Sequence(), sub)
-		if skip.has(r.Position) {
-			continue
-		}
-		user := &users[sub]
-		r.Data, r.PartitionKey, r.ExplicitHashKey, r.Headers = user.Data, user.PartitionKey, user.ExplicitHashKey, user.Headers
-		extractUser(pg, &r)
-		pg.records = append(pg.records, r)
-	}
+	pg.memory.users = users
+	return held, held
 }
 
-// countOutside counts the user records whose hash key the shard does not own. A
-// hash key that is no number belongs nowhere.
+// countOutside counts the user records whose hash key the shard does not own,
+// unless nobody wants to know.
 func (d *deaggregator) countOutside(users []aggregate.UserRecord) int {
-	if !d.rangeKnown {
+	if !d.rangeKnown || d.filter == RangeDeliver && !d.meter.on {
 		return 0
 	}
-	outside := 0
-	lastKey, inside, known := "", false, false // of the last record without a hash key of its own
-	for i := range users {
-		user := &users[i]
-		if user.ExplicitHashKey == "" && known && user.PartitionKey == lastKey {
-			if !inside {
-				outside++
+	return aggregate.Outside(users, d.rng)
+}
+
+// skip steps over the records that were handed on before. They come first.
+func (pg *page) skip(s skip) {
+	for m := pg.memory; pg.at < len(m.fetched); pg.at++ {
+		sequence, inside := m.fetched[pg.at].SequenceNumber, m.insideOf(pg.at)
+		if inside == plain {
+			if !s.has(kinetrail.At(sequence, 0)) {
+				return
 			}
+			pg.records--
 			continue
 		}
-		key, err := user.HashKey()
-		holds := err == nil && d.rng.Contains(key)
-		if !holds {
-			outside++
+		for ; pg.sub < inside; pg.sub++ {
+			if !s.has(kinetrail.At(sequence, pg.sub)) {
+				return
+			}
+			pg.user++
+			pg.records--
 		}
-		if user.ExplicitHashKey == "" {
-			lastKey, inside, known = user.PartitionKey, holds, true
-		}
+		pg.sub = 0
 	}
-	return outside
 }

@@ -37,24 +37,46 @@ func one(handle Handler) deliver {
 
 // oneByOne handles the records of a page one after another.
 func (t *tenure) oneByOne(pg *page, handle Handler) error {
-	for i := range pg.records {
+	handleOne := t.handleInTurn
+	if t.opts.ManualCheckpoints {
+		handleOne = t.handleForAck
+	} else {
+		t.tracker.enter()
+	}
+	for r := pg.next(); r != nil; r = pg.next() {
 		if t.leaving.Load() {
 			t.release(pg)
 			return errLeft
 		}
-		r := &pg.records[i]
-		ticket, err := t.tracker.add(t.ctx, r.Position)
-		if err == nil {
-			err = t.handle(r, handle)
-		}
-		if err != nil {
+		if err := handleOne(r, handle); err != nil {
 			t.release(pg)
 			return err
 		}
-		t.handled(ticket, r)
+	}
+	if !t.opts.ManualCheckpoints {
+		t.tracker.leave()
 	}
 	t.settle(pg)
 	return nil
+}
+
+// handleInTurn handles a record, with which all before it and the record itself are
+// done.
+func (t *tenure) handleInTurn(r *kinetrail.Record, handle Handler) error {
+	if err := t.handle(r, handle); err != nil {
+		return err
+	}
+	t.tracker.reach(r.Position)
+	t.noteHandled(1, r)
+	return nil
+}
+
+// handleForAck handles a record that is done when Ack says so.
+func (t *tenure) handleForAck(r *kinetrail.Record, handle Handler) error {
+	if _, err := t.tracker.add(t.ctx, r.Position); err != nil {
+		return err
+	}
+	return t.handle(r, handle)
 }
 
 // perKey handles n records of a shard at once, those of one key in order. A
@@ -158,7 +180,7 @@ func (t *tenure) distribute(l *lanes) error {
 			break
 		}
 		left := new(atomic.Int64)
-		left.Store(int64(len(pg.records)) + 1) // one for this loop
+		left.Store(int64(pg.records) + 1) // one for this loop
 		err := t.distributePage(l, pg, left)
 		if left.Add(-1) == 0 {
 			t.settle(pg)
@@ -173,8 +195,9 @@ func (t *tenure) distribute(l *lanes) error {
 }
 
 func (t *tenure) distributePage(l *lanes, pg *page, left *atomic.Int64) error {
-	for i := range pg.records {
-		r := &pg.records[i]
+	all := pg.all()
+	for i := range all {
+		r := &all[i]
 		var ticket uint64
 		err := l.failure()
 		if t.leaving.Load() {
@@ -187,7 +210,7 @@ func (t *tenure) distributePage(l *lanes, pg *page, left *atomic.Int64) error {
 			err = t.hand(l, job{r: r, ticket: ticket, left: left, pg: pg})
 		}
 		if err != nil {
-			left.Add(int64(i - len(pg.records))) // those that nobody will handle
+			left.Add(int64(i - len(all))) // those that nobody will handle
 			return err
 		}
 	}
@@ -219,20 +242,21 @@ func (t *tenure) hand(l *lanes, j job) error {
 // handle calls the handler with a record until the record is done, or returns
 // why this shard's reading ends: the end of its ctx, or a *ShardError.
 func (t *tenure) handle(r *kinetrail.Record, handle Handler) error {
-	return t.attempt(r, func() error { return t.call(r, handle) }, func(ctx context.Context, cause error) error {
+	err := t.call(r, handle)
+	if err == nil {
+		return nil
+	}
+	return t.failed(r, err, func() error { return t.call(r, handle) }, func(ctx context.Context, cause error) error {
 		return t.opts.Failure.DeadLetter(ctx, *r, cause)
 	}, 1)
 }
 
-// attempt runs call with the failure policy. r is the record a failure is
-// reported at, n the number of records that a dead letter or a skip is about.
-func (t *tenure) attempt(r *kinetrail.Record, call func() error, deadLetter func(context.Context, error) error, n int) error {
+// failed does what the failure policy says about a call that has ended with err. r
+// is the record a failure is reported at, n the number of records that a dead
+// letter or a skip is about.
+func (t *tenure) failed(r *kinetrail.Record, err error, call func() error, deadLetter func(context.Context, error) error, n int) error {
 	policy := &t.opts.Failure
-	for attempt := 1; ; attempt++ {
-		err := call()
-		if err == nil {
-			return nil
-		}
+	for attempt := 1; err != nil; attempt++ {
 		if t.ctx.Err() != nil {
 			return context.Cause(t.ctx)
 		}
@@ -244,7 +268,9 @@ func (t *tenure) attempt(r *kinetrail.Record, call func() error, deadLetter func
 		if err := sleep(t.ctx, backoff(attempt, policy.Backoff, policy.MaxBackoff)); err != nil {
 			return err
 		}
+		err = call()
 	}
+	return nil
 }
 
 func (t *tenure) logFailure(r *kinetrail.Record, attempt int, err error) {
@@ -380,7 +406,7 @@ func (b *batcher) run() error {
 // add collects a page and delivers every batch that is full.
 func (b *batcher) add(pg *page) error {
 	b.pages = append(b.pages, pg)
-	for i := range pg.records {
+	for r := pg.next(); r != nil; r = pg.next() {
 		if b.t.leaving.Load() {
 			return errLeft
 		}
@@ -389,11 +415,11 @@ func (b *batcher) add(pg *page) error {
 				return err
 			}
 		}
-		ticket, err := b.t.tracker.add(b.t.ctx, pg.records[i].Position)
+		ticket, err := b.t.tracker.add(b.t.ctx, r.Position)
 		if err != nil {
 			return err
 		}
-		b.records, b.tickets = append(b.records, pg.records[i]), append(b.tickets, ticket)
+		b.records, b.tickets = append(b.records, *r), append(b.tickets, ticket)
 		if len(b.records) == b.t.opts.MaxBatch {
 			if err := b.deliver(); err != nil {
 				return err
@@ -435,7 +461,7 @@ func (b *batcher) deliver() error {
 		}
 		return nil
 	}
-	if err := t.attempt(first, call, deadLetter, len(b.records)); err != nil {
+	if err := t.failed(first, call(), call, deadLetter, len(b.records)); err != nil {
 		return err
 	}
 	t.handledAll(b.tickets, &b.records[len(b.records)-1])

@@ -1,23 +1,23 @@
 package consumer
 
-import (
-	"github.com/kinetrail/kinetrail"
-	"github.com/kinetrail/kinetrail/tracecarrier"
-)
+import "github.com/kinetrail/kinetrail/tracecarrier"
 
 // extract gives a record that came without a container the key and the trace
 // context its producer gave it.
-func extract(pg *page, r *kinetrail.Record) { pg.count(tracecarrier.Restore(r)) }
+func (pg *page) extract() { pg.count(tracecarrier.Restore(&pg.record)) }
 
 // extractUser gives a user record out of a container its trace context: from
 // its headers, else from the container's key. Its own key is never decoded.
-func extractUser(pg *page, r *kinetrail.Record) { pg.count(tracecarrier.RestoreUserRecord(r)) }
+func (pg *page) extractUser() { pg.count(tracecarrier.RestoreUserRecord(&pg.record)) }
 
 func (pg *page) count(found tracecarrier.Finding) {
+	if !pg.meter.on {
+		return
+	}
 	if found.Extracted {
-		pg.extracted++
+		pg.meter.extracted.Add(1)
 	}
 	if found.Malformed {
-		pg.malformed++
+		pg.meter.malformed.Add(1)
 	}
 }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
@@ -24,29 +21,6 @@ type fetcher interface {
 
 	// close gives up what next has opened. No call of next follows.
 	close()
-}
-
-// page is what one fetch brought, in the order of the shard.
-type page struct {
-	records []kinetrail.Record
-
-	// last is the place behind which the next page begins, zero when the page
-	// holds no Kinesis record.
-	last kinetrail.Position
-
-	kinesisRecords, bytes                    int // as fetched
-	extracted, malformed, broken, outOfRange int // as counted
-
-	behind      time.Duration
-	behindKnown bool
-
-	end      bool // of a closed shard
-	children []types.ChildShard
-}
-
-// atTip reports whether there was nothing behind this page.
-func (pg *page) atTip() bool {
-	return pg.end || pg.behindKnown && pg.behind == 0 || !pg.behindKnown && pg.kinesisRecords == 0
 }
 
 // source is the shard that a fetcher reads, and the place it has come to.

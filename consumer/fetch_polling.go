@@ -30,6 +30,8 @@ type poller struct {
 	source
 
 	iterator  *string
+	options   []func(*kinesis.Options) // of its GetRecords calls
+	into      []kinesisprotocol.Record // where their records go
 	notBefore time.Time
 	pause     time.Duration // after an empty answer
 	failures  int           // in a row
@@ -39,17 +41,17 @@ type poller struct {
 // noRetries turns the SDK's retries off for one call.
 func noRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
 
-// The options of a GetRecords call.
-var (
-	plainCall = []func(*kinesis.Options){noRetries}
-	fastCall  = []func(*kinesis.Options){noRetries, kinesisprotocol.Install}
-)
-
-func (p *poller) callOptions() []func(*kinesis.Options) {
-	if p.opts.FastProtocol {
-		return fastCall
+// callOptions are those of the GetRecords calls of one poller, whose records go
+// into *into where that is possible. Whatever is wrapped around a client may look
+// at the records it answers, so only a bare client gets to hear of the list.
+func callOptions(api API, o *Options, into *[]kinesisprotocol.Record) []func(*kinesis.Options) {
+	if !o.FastProtocol {
+		return []func(*kinesis.Options){noRetries}
 	}
-	return plainCall
+	if _, bare := api.(*kinesis.Client); bare {
+		return []func(*kinesis.Options){noRetries, kinesisprotocol.Into(into)}
+	}
+	return []func(*kinesis.Options){noRetries, kinesisprotocol.Install}
 }
 
 const (
@@ -107,12 +109,14 @@ func (p *poller) fetch(ctx context.Context) (*page, error) {
 	if err := p.buffered.reserve(ctx, reserved, p.waits); err != nil {
 		return nil, err
 	}
-	out, err := p.getRecords(ctx)
+	m := p.split.memories.get()
+	out, err := p.getRecords(ctx, m)
 	if err != nil {
 		p.buffered.release(reserved)
+		p.split.memories.put(m)
 		return nil, err
 	}
-	pg := p.take(out)
+	pg := p.take(out, m)
 	p.buffered.correct(reserved, pg.bytes)
 	return pg, nil
 }
@@ -153,29 +157,33 @@ func (p *poller) open(ctx context.Context) error {
 	return nil
 }
 
-func (p *poller) getRecords(ctx context.Context) (out *kinesis.GetRecordsOutput, err error) {
+// getRecords fetches records into m.
+func (p *poller) getRecords(ctx context.Context, m *memory) (out *kinesis.GetRecordsOutput, err error) {
 	limit := int32(p.opts.MaxRecords)
 	in := &kinesis.GetRecordsInput{ShardIterator: p.iterator, Limit: &limit}
 	_, in.StreamARN = p.stream.APINames()
 	ctx, cancel := p.request(ctx)
 	defer cancel()
+	if p.options == nil {
+		p.options = callOptions(p.api, p.opts, &p.into)
+	}
+	p.into = m.fetched[:0]
 	started := time.Now()
-	out, err = p.api.GetRecords(ctx, in, p.callOptions()...)
+	out, err = p.api.GetRecords(ctx, in, p.options...)
+	m.fetched, p.into = p.into, nil
 	if err != nil {
 		return nil, fmt.Errorf("get records: %w", timedOut(ctx, err))
 	}
-	if n := len(out.Records); n > 0 {
+	m.take(out)
+	if n := len(m.fetched); n > 0 {
 		p.spans.fetched(ctx, started, n)
 	}
 	return out, nil
 }
 
 // take makes a page of an answer and moves the place to go on from behind it.
-func (p *poller) take(out *kinesis.GetRecordsOutput) *page {
-	pg := p.split.page(out, p.skip())
-	if out.MillisBehindLatest != nil {
-		pg.behindKnown = true
-	}
+func (p *poller) take(out *kinesis.GetRecordsOutput, m *memory) *page {
+	pg := p.split.pageOf(m, out.MillisBehindLatest, p.skip())
 	p.passed(pg)
 	p.iterator = out.NextShardIterator
 	pg.end = out.NextShardIterator == nil

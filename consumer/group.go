@@ -38,7 +38,7 @@ type group struct {
 	deliver  deliver
 	inFlight int
 	buffered *budget
-	buffers  buffers
+	memories memories
 	sink     *metrics.Isolated
 	tracer   trace.Tracer
 	name     string // of the group, as far as the store says

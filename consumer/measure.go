@@ -171,8 +171,6 @@ func (m *shardMeter) page(pg *page) {
 	m.count.page(pg)
 	m.mu.Unlock()
 	m.tell()
-	add(m.extracted, pg.extracted)
-	add(m.malformed, pg.malformed)
 	add(m.deaggregationFailure, pg.broken)
 	add(m.outOfRange, pg.outOfRange)
 	if pg.behindKnown {
@@ -184,11 +182,10 @@ func (c *counted) page(pg *page) {
 	c.paged = true
 	c.received += int64(pg.kinesisRecords)
 	c.bytes += int64(pg.bytes)
-	c.fetched += int64(len(pg.records))
+	c.fetched += int64(pg.records)
 	c.behind = pg.behind.Seconds()
-	if n := len(pg.records); n > 1 {
-		span := pg.records[n-1].ArrivedAt.Sub(pg.records[0].ArrivedAt).Seconds()
-		if span > 0 {
+	if n := pg.records; n > 1 {
+		if span := pg.span().Seconds(); span > 0 {
 			c.rate = 0.5*c.rate + 0.5*float64(n-1)/span
 		}
 	}

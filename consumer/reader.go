@@ -50,7 +50,7 @@ type reader struct {
 	opts     Options
 	only     map[string]bool
 	buffered *budget
-	buffers  buffers
+	memories memories
 	meter    *streamMeter
 	tracer   trace.Tracer
 
@@ -253,7 +253,7 @@ func (rd *reader) fetch(ctx context.Context, s *readShard) {
 		api: rd.api, fanOut: rd.fanOut, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, giveUp: true,
 		spans:  newSpans(&rd.opts, rd.tracer, rd.stream, "", s.ID),
 		resume: s.from, inclusive: true,
-		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, buffers: &rd.buffers},
+		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, meter: s.meter, memories: &rd.memories},
 	}.fetcher()
 	defer from.close()
 	for {
@@ -261,7 +261,7 @@ func (rd *reader) fetch(ctx context.Context, s *readShard) {
 		f := fetchedPage{shard: s, page: pg, err: err}
 		if err == nil {
 			f.last = pg.end || rd.opts.StopAtTip && pg.atTip()
-			if len(pg.records) == 0 && !f.last {
+			if pg.records == 0 && !f.last {
 				rd.release(pg)
 				continue
 			}
@@ -305,30 +305,31 @@ func (rd *reader) take(ctx context.Context, f fetchedPage, yield func(kinetrail.
 	return nil
 }
 
-// release gives back the room of a page, and the slice of its records.
+// release gives back the room of a page, and the memory of its records.
 func (rd *reader) release(pg *page) {
 	rd.buffered.release(pg.bytes)
-	rd.buffers.put(pg.records)
-	pg.records = nil
+	rd.memories.put(pg.memory)
+	pg.memory = nil
 }
 
 func (rd *reader) yieldPage(ctx context.Context, m *shardMeter, pg *page, yield func(kinetrail.Record, error) bool) error {
 	defer rd.release(pg)
-	for i := range pg.records {
-		if err := ctx.Err(); err != nil {
+	for r := pg.next(); r != nil; r = pg.next() {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var started time.Time
-		if m.on {
-			started = time.Now()
+		if !m.on {
+			if !yield(*r, nil) {
+				return errLeft
+			}
+			continue
 		}
-		if !yield(pg.records[i], nil) {
+		started := time.Now()
+		if !yield(*r, nil) {
 			return errLeft
 		}
-		if m.on {
-			m.processing.Observe(ctx, time.Since(started).Seconds())
-		}
-		m.done(ctx, 1, &pg.records[i])
+		m.processing.Observe(ctx, time.Since(started).Seconds())
+		m.done(ctx, 1, r)
 		m.checkpointed.Store(m.handledCount.Load())
 	}
 	return nil

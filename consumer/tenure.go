@@ -151,7 +151,7 @@ func (t *tenure) source() source {
 		api: t.g.api, fanOut: t.stream.fanOut, stream: t.stream.name, shardID: t.shardID, opts: t.opts, meter: t.meter, spans: t.spans,
 		buffered: t.g.buffered, opened: t.opened, waits: t.fetchWaits, resume: row.ResumeAt(),
 		split: &deaggregator{
-			stream: t.stream.name, shardID: t.shardID, filter: t.opts.RangeFilter, buffers: &t.g.buffers,
+			stream: t.stream.name, shardID: t.shardID, filter: t.opts.RangeFilter, meter: t.meter, memories: &t.g.memories,
 			rng: shardmap.Range{Start: start, End: end}, rangeKnown: startErr == nil && endErr == nil,
 		},
 	}
@@ -335,17 +335,17 @@ func (t *tenure) noteHandled(n int, r *kinetrail.Record) {
 	t.lastHandled.Store(time.Now().UnixNano())
 }
 
-// release gives back the room of a page, and the slice of its records.
+// release gives back the room of a page, and the memory of its records.
 func (t *tenure) release(pg *page) {
 	t.g.buffered.release(pg.bytes)
-	t.g.buffers.put(pg.records)
-	pg.records = nil
+	t.g.memories.put(pg.memory)
+	pg.memory = nil
 }
 
 // settle gives back the room of a page that was handled, and moves the position
 // over a page of which nothing was to be handed on.
 func (t *tenure) settle(pg *page) {
-	if len(pg.records) == 0 {
+	if pg.records == 0 {
 		t.tracker.pass(pg.last)
 	}
 	t.release(pg)

@@ -136,7 +136,7 @@ func (p *protocol) collect(output smithy.Deserializable) {
 		return
 	}
 	for i := range got.Records {
-		*p.records = fromSDK(*p.records, &got.Records[i])
+		*p.records = append(*p.records, RecordOf(&got.Records[i]))
 	}
 	got.Records = nil
 }

@@ -59,16 +59,25 @@ var encryptionTypes = [...]types.EncryptionType{encryptionNone: types.Encryption
 // that the records lie in is not.
 //
 // With a client that speaks any other protocol than the SDK's JSON or this
-// package's, it does nothing, and the records are in the output.
+// package's, it does nothing, and the records are in the output. They are there,
+// too, when the client has middleware or interceptors of its own, which may want
+// to see them.
 func Into(records *[]Record) func(*kinesis.Options) {
 	return func(o *kinesis.Options) {
 		Install(o)
-		if installed, ok := o.Protocol.(*protocol); ok {
+		*records = (*records)[:0]
+		if installed, ok := o.Protocol.(*protocol); ok && !watched(o) {
 			into := *installed
 			into.records = records
 			o.Protocol = &into
 		}
 	}
+}
+
+// watched reports whether somebody looks at the outputs of calls.
+func watched(o *kinesis.Options) bool {
+	i := &o.Interceptors
+	return len(o.APIOptions) > 0 || len(i.AfterDeserialization) > 0 || len(i.AfterAttempt) > 0 || len(i.AfterExecution) > 0
 }
 
 // answer is what GetRecords says, in whatever form it was written.
@@ -117,8 +126,9 @@ func sdkRecords(records []Record) []types.Record {
 	return all
 }
 
-// fromSDK appends a record as the SDK has it.
-func fromSDK(records []Record, from *types.Record) []Record {
+// RecordOf is a record that came in the SDK's types. Its strings and Data are the
+// same memory.
+func RecordOf(from *types.Record) Record {
 	r := Record{Data: from.Data}
 	if from.PartitionKey != nil {
 		r.PartitionKey, r.has = *from.PartitionKey, r.has|memberKey
@@ -129,7 +139,7 @@ func fromSDK(records []Record, from *types.Record) []Record {
 	if from.ApproximateArrivalTimestamp != nil {
 		r.arrivedAt, r.has = from.ApproximateArrivalTimestamp.UnixMilli(), r.has|memberArrival
 	}
-	return append(records, r)
+	return r
 }
 
 // spares are lists of records between a page and the SDK's types.
