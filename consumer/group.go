@@ -325,7 +325,7 @@ func (g *group) scanLoop(ctx context.Context) {
 			g.opts.Logger.WarnContext(ctx, "kinetrail: the leases could not be looked through", slog.Any("error", err))
 			g.giveUp(err)
 		}
-		timer := time.NewTimer(interval)
+		timer := time.NewTimer(g.untilScan(interval))
 		select {
 		case <-timer.C:
 		case <-g.waked:
@@ -333,6 +333,16 @@ func (g *group) scanLoop(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// untilScan is interval, or less when a lease will have expired before: then the
+// shards of a worker that died wait no longer than they must.
+func (g *group) untilScan(interval time.Duration) time.Duration {
+	now := time.Now()
+	if next := g.observer.NextExpiry(g.worker, now); !next.IsZero() {
+		interval = min(interval, next.Sub(now)+time.Millisecond)
+	}
+	return interval
 }
 
 // giveUp ends Run when no repetition heals err, once no lease is held: what ends

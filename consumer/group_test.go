@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
 	"github.com/kinetrail/kinetrail/lease"
+	"github.com/kinetrail/kinetrail/lease/filelease"
 	"github.com/kinetrail/kinetrail/lease/leasetest"
 	"github.com/kinetrail/kinetrail/lease/memlease"
 )
@@ -97,17 +99,26 @@ func settle(t *testing.T, workers int, dear, later bool) {
 func TestAHandoverBetweenLiveWorkersIsQuickAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		listing string
-		within  time.Duration
-	}{{"cheap", 2 * time.Second}, {"dear", 10*time.Second/3 + 3500*time.Millisecond}} {
-		t.Run(tt.listing, func(t *testing.T) {
+		store  string
+		open   func(t *testing.T) lease.Store
+		within time.Duration
+	}{
+		{"in memory", func(*testing.T) lease.Store { return memlease.New() }, 2 * time.Second},
+		{"in a file", func(t *testing.T) lease.Store {
+			store, err := filelease.Open(filepath.Join(t.TempDir(), "orders.leases"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = store.Close() })
+			return store
+		}, 2 * time.Second},
+		{"whose listing is dear", func(*testing.T) lease.Store { return slowStore{memlease.New()} }, 10*time.Second/3 + 3500*time.Millisecond},
+	} {
+		t.Run("leases "+tt.store, func(t *testing.T) {
 			t.Parallel()
+			store := tt.open(t)
 			synctest.Test(t, func(t *testing.T) {
-				stream, inner := newFakeStream(2), memlease.New()
-				store := lease.Store(inner)
-				if tt.listing == "dear" {
-					store = slowStore{inner}
-				}
+				stream := newFakeStream(2)
 				got := newSeen()
 				handle := func(ctx context.Context, r kinetrail.Record) error {
 					time.Sleep(10 * time.Millisecond)
@@ -122,12 +133,13 @@ func TestAHandoverBetweenLiveWorkersIsQuickAndRepeatsNothing(t *testing.T) {
 				time.Sleep(5 * time.Second)
 				began := time.Now()
 				second := start(t, stream, store, handle)
-				for shares(t, inner)[second.Worker()] == 0 {
+				for shares(t, store)[second.Worker()] == 0 {
 					if time.Since(began) > tt.within {
 						t.Fatalf("the second worker has no shard after %v; want one within %v", time.Since(began), tt.within)
 					}
 					time.Sleep(50 * time.Millisecond)
 				}
+				t.Logf("handed over after %v", time.Since(began))
 				got.await(t, 4000)
 				first.drain(t)
 				second.drain(t)
@@ -141,29 +153,45 @@ func TestAHandoverBetweenLiveWorkersIsQuickAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-func TestTheShardsOfAKilledWorkerAreTakenAfterTheLeaseDuration(t *testing.T) {
+// The worst that can happen: the worker dies just after it has renewed its lease,
+// and the others have just looked.
+func TestTheShardsOfAKilledWorkerAreTakenAfterTheLeaseDurationAndAListing(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		stream, inner := newFakeStream(4), memlease.New()
-		network := leasetest.NewFaults(slowStore{inner})
-		killed := start(t, stream, network, nothing)
-		receive(t, killed.Ready())
-		survivor := start(t, stream, slowStore{inner}, nothing)
-		for shares(t, inner)[survivor.Worker()] < 2 {
-			time.Sleep(100 * time.Millisecond)
+	for _, tt := range []struct {
+		listing string
+		scan    time.Duration
+		store   func(lease.Store) lease.Store
+	}{
+		{"cheap", 200 * time.Millisecond, func(s lease.Store) lease.Store { return s }},
+		{"dear", 2500 * time.Millisecond, func(s lease.Store) lease.Store { return slowStore{s} }},
+	} {
+		for after := time.Duration(0); after < 10*time.Second/3; after += 10 * time.Second / 24 {
+			t.Run(fmt.Sprintf("listing is %s, killed %v later", tt.listing, after), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					stream, inner := newFakeStream(4), memlease.New()
+					network := leasetest.NewFaults(tt.store(inner))
+					scan := func(o *consumer.Options) { o.ScanInterval = tt.scan }
+					killed := start(t, stream, network, nothing, scan)
+					receive(t, killed.Ready())
+					survivor := start(t, stream, tt.store(inner), nothing, scan)
+					for shares(t, inner)[survivor.Worker()] < 2 {
+						time.Sleep(100 * time.Millisecond)
+					}
+					time.Sleep(after)
+					network.Down(leasetest.ErrFault)
+					killed.cancel(errTestOver)
+					began := time.Now()
+					for shares(t, inner)[survivor.Worker()] < 4 {
+						time.Sleep(10 * time.Millisecond)
+					}
+					if took, within := time.Since(began), 10*time.Second+tt.scan+50*time.Millisecond; took > within {
+						t.Errorf("taken over after %v; want the lease duration and a listing, %v", took, within)
+					}
+				})
+			})
 		}
-		network.Down(leasetest.ErrFault)
-		killed.cancel(errTestOver)
-		began := time.Now()
-		for shares(t, inner)[survivor.Worker()] < 4 {
-			time.Sleep(100 * time.Millisecond)
-		}
-		// Renewed just before the kill, noticed by the next listing, taken by the
-		// first one after the duration.
-		if took := time.Since(began); took > 10*time.Second+2*2500*time.Millisecond+100*time.Millisecond {
-			t.Errorf("taken over after %v; want the lease duration and two listings", took)
-		}
-	})
+	}
 }
 
 func TestAWorkerThatIsAskedAndDoesNotAnswerLosesTheLease(t *testing.T) {

@@ -195,6 +195,33 @@ func TestObserverForgetsAndStartsAnew(t *testing.T) {
 	})
 }
 
+func TestObserverKnowsWhenTheNextLeaseOfOthersExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := lease.NewObserver(duration)
+		if next := o.NextExpiry("me", time.Now()); !next.IsZero() {
+			t.Errorf("without leases the next expiry is %v; want none", next)
+		}
+		rows := []lease.Lease{{Key: "a", Owner: "a"}, {Key: "mine", Owner: "me"}, {Key: "free"}}
+		o.Observe(rows, time.Now())
+		expiry := time.Now().Add(duration)
+		time.Sleep(time.Second)
+		rows = append(rows, lease.Lease{Key: "b", Owner: "b"})
+		o.Observe(rows, time.Now())
+		if next := o.NextExpiry("me", time.Now()); !next.Equal(expiry) {
+			t.Errorf("the next expiry is %v; want that of a, %v", next, expiry)
+		}
+		time.Sleep(time.Until(expiry) + time.Nanosecond)
+		if next := o.NextExpiry("me", time.Now()); !next.Equal(expiry.Add(time.Second)) {
+			t.Errorf("once a has expired the next expiry is %v; want that of b, %v", next, expiry.Add(time.Second))
+		}
+		time.Sleep(time.Minute)
+		if next := o.NextExpiry("me", time.Now()); !next.IsZero() {
+			t.Errorf("once all have expired the next expiry is %v; want none", next)
+		}
+	})
+}
+
 func TestResumeAtPrefersTheCheckpoint(t *testing.T) {
 	t.Parallel()
 	start := kinetrail.AtTime(time.Unix(1700000000, 0))

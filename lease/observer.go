@@ -46,6 +46,20 @@ func (o *Observer) Available(l Lease, now time.Time) bool {
 	return l.Owner == "" || o.Still(l, now) > o.duration
 }
 
+// NextExpiry is when the next of the leases of others than me will have expired,
+// if it is not written to until then, as far as they were observed: a worker that
+// looks just after it loses no time. It is zero when there is none.
+func (o *Observer) NextExpiry(me string, now time.Time) time.Time {
+	var next time.Time
+	for _, s := range o.seen {
+		expiry := s.since.Add(o.duration)
+		if s.owner != "" && s.owner != me && !expiry.Before(now) && (next.IsZero() || expiry.Before(next)) {
+			next = expiry
+		}
+	}
+	return next
+}
+
 // Still is for how long the owner and counter of l have not changed at now, as
 // far as they were observed.
 func (o *Observer) Still(l Lease, now time.Time) time.Duration {

@@ -8,16 +8,99 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
 	"github.com/kinetrail/kinetrail/lease/redislease"
 	"github.com/kinetrail/kinetrail/localkinesis"
 )
+
+// Time is virtual, and stands still while the server answers.
+func TestAShardIsHandedOverWithinTwoSecondsAndNothingIsHandledTwice(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	synctest.Test(t, func(t *testing.T) {
+		local, err := localkinesis.New(func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 4} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer local.Close()
+		client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+		defer client.Close()
+		store, streams := redislease.New(client, "orders-app"), local.Client()
+
+		var mu sync.Mutex
+		handled := make(map[string]int)
+		start := func() (*consumer.Consumer, func()) {
+			c, err := consumer.New(streams, "orders", store, func(o *consumer.Options) { o.Logger = slog.New(slog.DiscardHandler) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() {
+				ended <- c.Run(t.Context(), func(ctx context.Context, r kinetrail.Record) error {
+					time.Sleep(10 * time.Millisecond)
+					mu.Lock()
+					defer mu.Unlock()
+					handled[string(r.Data)]++
+					return ctx.Err()
+				})
+			}()
+			return c, func() {
+				t.Helper()
+				if err := errors.Join(c.Drain(t.Context()), <-ended); err != nil {
+					t.Errorf("a worker ended with %v; want no error", err)
+				}
+			}
+		}
+		const records = 4000
+		for i := range records {
+			text := fmt.Sprintf("%05d", i)
+			if _, err := streams.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("orders"), Data: []byte(text), PartitionKey: &text}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first, stopFirst := start()
+		<-first.Ready()
+		time.Sleep(2 * time.Second)
+		began := time.Now()
+		second, stopSecond := start()
+		for held := 0; held == 0; time.Sleep(20 * time.Millisecond) {
+			leases, err := store.List(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range leases {
+				if l.Owner == second.Worker() {
+					held++
+				}
+			}
+			if time.Since(began) > 2*time.Second {
+				t.Fatalf("the second worker has no shard after %v; want one within 2 s", time.Since(began))
+			}
+		}
+		t.Logf("handed over after %v", time.Since(began))
+		time.Sleep(time.Minute)
+		stopFirst()
+		stopSecond()
+		once := 0
+		for _, times := range handled {
+			if times == 1 {
+				once++
+			}
+		}
+		if once != records {
+			t.Errorf("%d of %d records were handled once; want all, none twice", once, records)
+		}
+	})
+}
 
 // A second worker joins while records flow and takes shards over, gracefully:
 // every record is handled exactly once.
