@@ -70,6 +70,42 @@ func TestAContainerOnTheWrongShardIsTakenApartAndSentAgain(t *testing.T) {
 	})
 }
 
+func TestAContainerOnAShardThatHasClosedSinceIsSentAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(1)
+		p := start(t, service, aggregating(ByShard), func(o *Options) { o.RefreshInterval = 0 })
+		service.with(func() { service.split(0) })
+		left, right := keysIn(service.shards[1].Range, 1), keysIn(service.shards[2].Range, 1)
+		// The container lands on the left child, which is split before the producer
+		// hears of it.
+		service.onList = func() error {
+			if !service.shards[1].Closed {
+				service.split(1)
+			}
+			return nil
+		}
+		var c collector
+		began := time.Now()
+		for _, key := range []string{left[0], right[0]} {
+			if err := p.PutAsync(t.Context(), record(key, key), c.take); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the records took %v, want a moment", took)
+		}
+		for i, r := range c.results {
+			if r.Err != nil || len(r.Attempts) != 2 || r.Attempts[0].Code != CodeWrongShard {
+				t.Errorf("result %d is %+v, want success after an attempt on the wrong shard", i, r)
+			}
+		}
+	})
+}
+
 func TestAContainerWhoseKeysAllBelongToTheChildIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -235,7 +235,7 @@ func (s *schedule) judge(k *kinesisRecord, now instant) {
 		*loose = *k
 		s.free(k)
 		s.succeed(s.loose, loose)
-	case known && s.targetOf(k.users.hash).id == k.shardID,
+	case known, // open or closed since, a shard's range never changes
 		s.rules.deadline > 0 && now >= k.users.putAt.add(s.rules.deadline):
 		s.count.wrongShard++
 		last := len(k.attempts) - 1
