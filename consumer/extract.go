@@ -20,4 +20,7 @@ func (pg *page) count(found tracecarrier.Finding) {
 	if found.Malformed {
 		pg.meter.malformed.Add(1)
 	}
+	if found.Form == tracecarrier.FormUnknownVersion {
+		pg.meter.unknownVersion.Add(1)
+	}
 }

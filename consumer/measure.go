@@ -17,17 +17,18 @@ type streamMeter struct {
 	on     bool // somebody listens: clocks are worth reading
 	asked  bool // the sink asks for what was counted; else it is told after every change
 
-	queueSize     metrics.Gauge
-	endToEnd      metrics.Histogram
-	extracted     metrics.Counter
-	malformed     metrics.Counter
-	shardsActive  metrics.Gauge
-	shardsClosed  metrics.Gauge
-	resharding    metrics.Counter
-	leasesHeld    metrics.Gauge
-	leasesLost    metrics.Counter
-	leasesTaken   metrics.Counter
-	shardsStalled metrics.Gauge
+	queueSize      metrics.Gauge
+	endToEnd       metrics.Histogram
+	extracted      metrics.Counter
+	malformed      metrics.Counter
+	unknownVersion metrics.Counter
+	shardsActive   metrics.Gauge
+	shardsClosed   metrics.Gauge
+	resharding     metrics.Counter
+	leasesHeld     metrics.Gauge
+	leasesLost     metrics.Counter
+	leasesTaken    metrics.Counter
+	shardsStalled  metrics.Gauge
 
 	mu     sync.Mutex
 	shards map[*shardMeter]struct{}
@@ -37,18 +38,19 @@ type streamMeter struct {
 func newStreamMeter(sink *metrics.Isolated, stream string) *streamMeter {
 	m := &streamMeter{
 		sink: sink, stream: stream, on: metrics.Enabled(sink),
-		queueSize:     sink.Gauge(metrics.ConsumerQueueSize, stream),
-		endToEnd:      sink.Histogram(metrics.ConsumerEndToEndLatency, stream),
-		extracted:     sink.Counter(metrics.TraceExtracted, stream),
-		malformed:     sink.Counter(metrics.TraceMalformed, stream),
-		shardsActive:  sink.Gauge(metrics.StreamShardsActive, stream),
-		shardsClosed:  sink.Gauge(metrics.StreamShardsClosed, stream),
-		resharding:    sink.Counter(metrics.StreamReshardingEvents, stream),
-		leasesHeld:    sink.Gauge(metrics.ConsumerLeasesHeld, stream),
-		leasesLost:    sink.Counter(metrics.ConsumerLeasesLost, stream),
-		leasesTaken:   sink.Counter(metrics.ConsumerLeasesTaken, stream),
-		shardsStalled: sink.Gauge(metrics.ConsumerShardsStalled, stream),
-		shards:        make(map[*shardMeter]struct{}),
+		queueSize:      sink.Gauge(metrics.ConsumerQueueSize, stream),
+		endToEnd:       sink.Histogram(metrics.ConsumerEndToEndLatency, stream),
+		extracted:      sink.Counter(metrics.TraceExtracted, stream),
+		malformed:      sink.Counter(metrics.TraceMalformed, stream),
+		unknownVersion: sink.Counter(metrics.TraceUnknownVersion, stream),
+		shardsActive:   sink.Gauge(metrics.StreamShardsActive, stream),
+		shardsClosed:   sink.Gauge(metrics.StreamShardsClosed, stream),
+		resharding:     sink.Counter(metrics.StreamReshardingEvents, stream),
+		leasesHeld:     sink.Gauge(metrics.ConsumerLeasesHeld, stream),
+		leasesLost:     sink.Counter(metrics.ConsumerLeasesLost, stream),
+		leasesTaken:    sink.Counter(metrics.ConsumerLeasesTaken, stream),
+		shardsStalled:  sink.Gauge(metrics.ConsumerShardsStalled, stream),
+		shards:         make(map[*shardMeter]struct{}),
 	}
 	m.asked = sink.OnScrape(m.handOnAll)
 	return m

@@ -56,7 +56,7 @@ func TestMetricsOfAConsumer(t *testing.T) {
 			"consumer_checkpoint_failure_total": 0, "consumer_user_records_handled_total": 0, "consumer_handler_errors_total": 0,
 			"consumer_dead_letters_total": 0, "consumer_deaggregation_failures_total": 0, "consumer_out_of_range_total": 0,
 			"consumer_leases_lost_total": 0, "consumer_leases_taken_total": 1, "stream_resharding_events_total": 0,
-			"trace_extracted_total": 0, "trace_malformed_total": 0,
+			"trace_extracted_total": 0, "trace_malformed_total": 0, "trace_unknown_version_total": 0,
 		})
 		stream.put(0, "k", []byte("1234567"))
 		stream.put(0, "k", container("k", "a", "b", "c"))

@@ -17,7 +17,7 @@ type batch struct {
 	records []kinetrail.Record
 	sources []int // for each record the Kinesis record it came out of, by index
 
-	extracted, malformed int64
+	extracted, malformed, unknownVersion int64
 }
 
 // deaggregate makes user records of an event's Kinesis records. What begins

@@ -27,4 +27,7 @@ func (w *wrapper) finish(b *batch, r *kinetrail.Record, found tracecarrier.Findi
 	if found.Malformed {
 		b.malformed++
 	}
+	if found.Form == tracecarrier.FormUnknownVersion {
+		b.unknownVersion++
+	}
 }

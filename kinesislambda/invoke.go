@@ -33,6 +33,7 @@ func (w *wrapper) invoke(ctx context.Context, received []events.KinesisEventReco
 		stream := cmp.Or(b.stream.Name(), unnamedStream)
 		sink.Counter(metrics.TraceExtracted, stream).Add(b.extracted)
 		sink.Counter(metrics.TraceMalformed, stream).Add(b.malformed)
+		sink.Counter(metrics.TraceUnknownVersion, stream).Add(b.unknownVersion)
 	}
 	ctx, cancel := w.handlerContext(ctx)
 	defer cancel()

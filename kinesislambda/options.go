@@ -56,7 +56,8 @@ type Options struct {
 	// global one.
 	TracerProvider trace.TracerProvider
 
-	// Metrics takes trace_extracted_total and trace_malformed_total. Nil is
+	// Metrics takes trace_extracted_total, trace_malformed_total
+	// and trace_unknown_version_total. Nil is
 	// metrics.Noop. The default is metrics.Default().
 	Metrics metrics.Sink
 

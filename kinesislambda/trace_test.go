@@ -325,14 +325,16 @@ func TestTracesAreCounted(t *testing.T) {
 		received(2, "b", containerOf(userWith(2, "b", ""), userWith(0, "b", ""))),
 		received(3, "c", `{"traceparent":"`+carriedBy(3).Parent+`"}`),
 		received(4, carriedBy(4).Parent+"-broken", ""),
+		received(5, carriedBy(5).Parent+"-k2=later", ""),
 	)
 	if _, err := function(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
 	got := f.metrics.Snapshot()
 	for key, want := range map[string]int64{
-		"trace_extracted_total{stream_name=orders}": 3,
-		"trace_malformed_total{stream_name=orders}": 1,
+		"trace_extracted_total{stream_name=orders}":       4,
+		"trace_malformed_total{stream_name=orders}":       1,
+		"trace_unknown_version_total{stream_name=orders}": 1,
 	} {
 		if got[key] != want {
 			t.Errorf("%s = %v, want %v; all: %v", key, got[key], want, got)

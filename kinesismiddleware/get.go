@@ -27,6 +27,7 @@ func (p *Propagation) getRecords(ctx context.Context, in middleware.InitializeIn
 	s := p.stream(nil, input.StreamARN)
 	s.extracted.Add(count.extracted)
 	s.malformed.Add(count.malformed)
+	s.unknownVersion.Add(count.unknownVersion)
 	return out, metadata, nil
 }
 

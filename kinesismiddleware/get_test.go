@@ -88,8 +88,9 @@ func TestGetRecordsGivesKeysBackAndExtractTheirContexts(t *testing.T) {
 		}
 	}
 	want := map[string]int64{
-		"trace_extracted_total{stream_name=<unknown>}": 4,
-		"trace_malformed_total{stream_name=<unknown>}": 1,
+		"trace_extracted_total{stream_name=<unknown>}":       4,
+		"trace_malformed_total{stream_name=<unknown>}":       1,
+		"trace_unknown_version_total{stream_name=<unknown>}": 1,
 	}
 	if got := p.counters(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("counted %v, want %v", got, want)

@@ -22,7 +22,7 @@ import (
 func (p *Propagation) putRecord(ctx context.Context, in middleware.InitializeInput, input *kinesis.PutRecordInput, next middleware.InitializeHandler) (
 	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
 ) {
-	r := p.rewriter(p.stream(input.StreamName, input.StreamARN))
+	r := p.rewriter(p.stream(input.StreamName, input.StreamARN), input.DryRun)
 	if r.Carrier == tracecarrier.Off {
 		return next.HandleInitialize(ctx, in)
 	}
@@ -51,7 +51,7 @@ func (p *Propagation) putRecord(ctx context.Context, in middleware.InitializeInp
 func (p *Propagation) putRecords(ctx context.Context, in middleware.InitializeInput, input *kinesis.PutRecordsInput, next middleware.InitializeHandler) (
 	out middleware.InitializeOutput, metadata middleware.Metadata, err error,
 ) {
-	r := p.rewriter(p.stream(input.StreamName, input.StreamARN))
+	r := p.rewriter(p.stream(input.StreamName, input.StreamARN), input.DryRun)
 	if r.Carrier == tracecarrier.Off {
 		return next.HandleInitialize(ctx, in)
 	}
@@ -158,9 +158,11 @@ type rewriter struct {
 	stream         *stream
 	baggageKeys    []string
 	maxRecordBytes int
+	counts         bool
 }
 
-func (p *Propagation) rewriter(s *stream) rewriter {
+// rewriter counts what it does, but not for a dry run, which puts nothing.
+func (p *Propagation) rewriter(s *stream, dryRun *bool) rewriter {
 	return rewriter{
 		Writer: tracecarrier.Writer{
 			Carrier:       p.Carrier(),
@@ -170,6 +172,7 @@ func (p *Propagation) rewriter(s *stream) rewriter {
 		stream:         s,
 		baggageKeys:    p.options.BaggageKeys,
 		maxRecordBytes: p.options.MaxRecordBytes,
+		counts:         !aws.ToBool(dryRun),
 	}
 }
 
@@ -199,7 +202,9 @@ func (r rewriter) rewrite(given []types.PutRecordsRequestEntry, contextOf func(i
 			copied[i].ExplicitHashKey = &written[i].hash
 		}
 	}
-	r.stream.count(outcomes)
+	if r.counts {
+		r.stream.count(outcomes)
+	}
 	return copied
 }
 

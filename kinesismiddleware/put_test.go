@@ -218,6 +218,29 @@ func TestAKeyThatIsNotUTF8IsLeftAloneAndCounted(t *testing.T) {
 	}
 }
 
+func TestADryRunIsNotCounted(t *testing.T) {
+	t.Parallel()
+	p := with(t)
+	ctx, _ := p.span(t)
+	_, one := p.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: aws.String(orders), PartitionKey: aws.String("group-1"), Data: []byte("data"), DryRun: aws.Bool(true)})
+	input := batch(entry("group-1", "data"))
+	input.DryRun = aws.Bool(true)
+	_, many := p.PutRecords(ctx, input)
+	for _, err := range []error{one, many} {
+		if code := codeOf(t, err); code != "DryRunOperationException" {
+			t.Errorf("a dry run ends with %v, want DryRunOperationException", err)
+		}
+	}
+	for _, call := range p.wire.take() {
+		if key := aws.ToString(theOnly(t, call.records(t)).PartitionKey); key == "group-1" {
+			t.Errorf("a dry run has sent the key %s, want the one the put would have", key)
+		}
+	}
+	if got := p.counters(t); len(got) != 0 {
+		t.Errorf("counted %v, want nothing", got)
+	}
+}
+
 func TestAContainerIsLeftAloneAndCounted(t *testing.T) {
 	t.Parallel()
 	var b aggregate.Builder

@@ -22,7 +22,7 @@ type reading struct {
 type readings []reading
 
 // found counts what restore met.
-type found struct{ extracted, malformed int64 }
+type found struct{ extracted, malformed, unknownVersion int64 }
 
 // restore gives records their own keys back, in place. A record whose key
 // carries no context is searched for one in its payload, if asked to.
@@ -37,6 +37,9 @@ func restore(records []types.Record, jsonPayloads bool) (all readings, count fou
 		}
 		if !key.Trace.IsZero() {
 			count.extracted++
+		}
+		if key.Form == tracecarrier.FormUnknownVersion {
+			count.unknownVersion++
 		}
 		if key.Form == tracecarrier.FormPlain && key.Trace.IsZero() {
 			continue

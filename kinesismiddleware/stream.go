@@ -20,8 +20,8 @@ type stream struct {
 	name  string // empty when the request does not say it
 	spans *tracing.Spans
 
-	injected, extracted, malformed metrics.Counter
-	skipped                        *metrics.CounterSet
+	injected, extracted, malformed, unknownVersion metrics.Counter
+	skipped                                        *metrics.CounterSet
 }
 
 // stream is the one a request is for, which can be named in either way. A bad
@@ -38,12 +38,13 @@ func (p *Propagation) stream(name, arn *string) *stream {
 func (p *Propagation) newStream(name string) *stream {
 	label := cmp.Or(name, unnamedStream)
 	return &stream{
-		name:      name,
-		spans:     tracing.New(p.tracer, name, tracing.Config{}),
-		injected:  p.sink.Counter(metrics.TraceInjected, label),
-		extracted: p.sink.Counter(metrics.TraceExtracted, label),
-		malformed: p.sink.Counter(metrics.TraceMalformed, label),
-		skipped:   metrics.NewCounterSet(p.sink, metrics.TraceSkipped, label),
+		name:           name,
+		spans:          tracing.New(p.tracer, name, tracing.Config{}),
+		injected:       p.sink.Counter(metrics.TraceInjected, label),
+		extracted:      p.sink.Counter(metrics.TraceExtracted, label),
+		malformed:      p.sink.Counter(metrics.TraceMalformed, label),
+		unknownVersion: p.sink.Counter(metrics.TraceUnknownVersion, label),
+		skipped:        metrics.NewCounterSet(p.sink, metrics.TraceSkipped, label),
 	}
 }
 

@@ -62,7 +62,7 @@ var (
 	ConsumerCheckpointFailure = counter("consumer_checkpoint_failure_total", "{checkpoint}", perShard,
 		"Writes of a position to the lease store that failed, lost leases included.")
 	ConsumerIteratorAge = gauge("consumer_iterator_age_milliseconds", "ms", perShard,
-		"How far the last response was behind the tip of the shard, as the service said. Absent when it did not say; kept across a failed fetch.")
+		"How far the last response was behind the tip of the shard, as the service said. Absent when it did not say, and while the shard stands still; kept across a failed fetch.")
 	ConsumerQueueSize = gauge("consumer_queue_size", "{record}", perStream,
 		"User records fetched and not yet handled.")
 	ConsumerLagRecords = gauge("consumer_lag_records", "{record}", perShard,
@@ -112,6 +112,8 @@ var (
 		"User records received with a trace context.")
 	TraceMalformed = counter("trace_malformed_total", "{record}", perStream,
 		"User records received with something that begins like a trace context and is none.")
+	TraceUnknownVersion = counter("trace_unknown_version_total", "{record}", perStream,
+		"User records whose stored key has a format of a later version. Its trace context is taken; the partition key behind it cannot be read.")
 )
 
 // What the consumer did with the records.

@@ -51,6 +51,7 @@ var published = []struct {
 	{"trace_skipped_total", metrics.KindCounter, "stream_name reason", nil},
 	{"trace_extracted_total", metrics.KindCounter, "stream_name", nil},
 	{"trace_malformed_total", metrics.KindCounter, "stream_name", nil},
+	{"trace_unknown_version_total", metrics.KindCounter, "stream_name", nil},
 	{"consumer_user_records_handled_total", metrics.KindCounter, "stream_name shard_id", nil},
 	{"consumer_handler_errors_total", metrics.KindCounter, "stream_name shard_id", nil},
 	{"consumer_dead_letters_total", metrics.KindCounter, "stream_name shard_id", nil},

@@ -155,6 +155,9 @@ var tracingRow = row{"Tracing", []panel{
 		}},
 	{"Put without their context", "By reason.", "reqps",
 		[]query{perStream("trace_skipped_total", "stream_name, reason", byStream+" {{reason}}")}},
-	{"Malformed contexts", "Received, and left alone.", "reqps",
-		[]query{perStream("trace_malformed_total", "stream_name", byStream)}},
+	{"Malformed contexts and later versions", "Received: what cannot be read is left alone, of a later version the context is taken.", "reqps",
+		[]query{
+			perStream("trace_malformed_total", "stream_name", byStream+" malformed"),
+			perStream("trace_unknown_version_total", "stream_name", byStream+" later version"),
+		}},
 }}

@@ -28,21 +28,20 @@ import (
 // must come with a value above zero, from a real producer or consumer.
 func TestEveryMetricIsEmittedByRealClients(t *testing.T) {
 	t.Parallel()
-	sink := &emissions{seen: make(map[string]bool)}
+	sink := newEmissions()
 	for _, scene := range []func(*testing.T, *emissions){
 		throttledProducer, deniedProducer, splitUnderProducer, tracedProducer,
 		busyConsumer, failingConsumer, stalledConsumer, robbedConsumer, reshardedConsumer, cutConsumer,
 	} {
 		scene(t, sink)
 	}
-	var missing []string
-	for _, in := range metrics.Catalog() {
-		if !sink.has(in) {
-			missing = append(missing, in.Name)
-		}
-	}
-	if len(missing) > 0 {
+	if missing := sink.missing(); len(missing) > 0 {
 		t.Errorf("these are not emitted: %q; want every one of the catalogue", missing)
+	}
+	for _, in := range metrics.Catalog() {
+		if missing := sink.without(in).missing(); !slices.Equal(missing, []string{in.Name}) {
+			t.Errorf("with the emission of %s taken out, these are not emitted: %q; want that one", in.Name, missing)
+		}
 	}
 }
 
@@ -51,6 +50,8 @@ type emissions struct {
 	mu   sync.Mutex
 	seen map[string]bool
 }
+
+func newEmissions() *emissions { return &emissions{seen: make(map[string]bool)} }
 
 func (s *emissions) Trusted() {}
 
@@ -72,6 +73,27 @@ func (s *emissions) has(in *metrics.Instrument) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seen[in.Name]
+}
+
+// missing are the instruments of the catalogue that got no value.
+func (s *emissions) missing() (names []string) {
+	for _, in := range metrics.Catalog() {
+		if !s.has(in) {
+			names = append(names, in.Name)
+		}
+	}
+	return names
+}
+
+// without is what would have been seen if one instrument got no values.
+func (s *emissions) without(taken *metrics.Instrument) *emissions {
+	rest := newEmissions()
+	for _, in := range metrics.Catalog() {
+		if in != taken && s.has(in) {
+			emission{rest, in}.note(1)
+		}
+	}
+	return rest
 }
 
 // await waits until all of these have come.
@@ -153,6 +175,7 @@ func tracedProducer(t *testing.T, sink *emissions) {
 	}
 	putRaw(t, server, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-k", []byte("data"))
 	putRaw(t, server, "00-00000000000000000000000000000000-00f067aa0ba902b7-01", []byte("data"))
+	putRaw(t, server, aTrace.Parent+"-k2=key", []byte("data"))
 	read(t, server.Client(), sink)
 }
 
