@@ -9,6 +9,8 @@
 // Consumer is one worker of a group: Run shares the shards out among all workers
 // that use one lease.Store, and writes into its rows how far they came.
 //
+// Records are fetched by polling, or pushed by enhanced fan-out: Options.Fetch.
+//
 // # What is promised
 //
 // A record is done when its handler returned nil. What is done is written to the

@@ -80,6 +80,38 @@ func ExampleConsumer_Run() {
 	// error: <nil>
 }
 
+// A group that the service pushes records to, by a consumer named after it.
+func ExampleFanOut() {
+	client, stop := exampleStream()
+	defer stop()
+
+	c, err := consumer.New(client, "orders", memlease.New(), func(o *consumer.Options) {
+		o.Fetch = consumer.FanOut
+		o.ConsumerName = "orders-app" // a store that knows its group's name makes this unnecessary
+		o.Logger = slog.New(slog.DiscardHandler)
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	left := 3
+	err = c.Run(ctx, func(_ context.Context, r kinetrail.Record) error {
+		fmt.Println(r.PartitionKey, string(r.Data))
+		if left--; left == 0 {
+			go c.Drain(context.Background())
+		}
+		return nil
+	})
+	fmt.Println("error:", err)
+	// Output:
+	// customer-0 apple
+	// customer-1 pear
+	// customer-0 plum
+	// error: <nil>
+}
+
 // A poison record goes to a function that puts it aside, and the shard goes on.
 func ExampleDeadLetter() {
 	client, stop := exampleStream()

@@ -22,6 +22,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/lease"
 	"github.com/kinetrail/kinetrail/lease/memlease"
 	"github.com/kinetrail/kinetrail/localkinesis"
@@ -953,4 +954,74 @@ func TestEventsOfASubscriptionHaveSpansWhenAsked(t *testing.T) {
 			t.Errorf("%d spans of events; want one, of the event with records", found)
 		}
 	})
+}
+
+func TestAFanOutOfSeveralStreamsRegistersWithEach(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, client := serveWith(t, 1, func(o *localkinesis.Options) { o.Streams["returns"] = 2 })
+		got := newSeen()
+		start(t, client, ordersApp(), got.handle, fanOut, func(o *consumer.Options) { o.Streams = []string{"returns"} })
+		put(t, client.Client, "k", "0")
+		for i, key := range fourKeys {
+			if _, err := client.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("returns"), PartitionKey: aws.String(key), Data: []byte(fmt.Sprint(i))}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got.await(t, 5)
+		for _, stream := range []string{"orders", "returns"} {
+			if consumers, err := server.Consumers(stream); err != nil || len(consumers) != 1 || consumers[0].Name != "orders-app" {
+				t.Errorf("stream %s has the consumers %+v, %v; want that of the group", stream, consumers, err)
+			}
+		}
+	})
+}
+
+// What every client of the network has in common: answers that are read while the
+// server writes, connections that several subscriptions share, streams that end
+// with their connection.
+func TestFanOutOverTheNetwork(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		tls  bool
+		set  func(*kinesis.Options)
+	}{
+		{"HTTP/1.1", false, func(*kinesis.Options) {}},
+		{"HTTP/2", true, func(*kinesis.Options) {}},
+		{"HTTP/2, protocol of our own", true, kinesisprotocol.Install},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := localkinesis.Start(t, func(o *localkinesis.Options) {
+				o.Streams = map[string]int{"orders": 4}
+				if tt.tls {
+					o.Certificate, _ = localkinesis.SelfSigned()
+				}
+			})
+			client := server.Client(tt.set)
+			for range 40 {
+				put(t, client, "large", strings.Repeat("x", 500<<10))
+			}
+			store, got := ordersApp(), newSeen()
+			proceed := make(chan struct{})
+			worker := start(t, client, store, func(ctx context.Context, r kinetrail.Record) error {
+				if r.PartitionKey == "large" {
+					<-proceed
+				}
+				return got.handle(ctx, r)
+			}, fanOut)
+			receive(t, worker.Ready())
+			// One shard stands still with more behind it than a connection holds.
+			var small numbers
+			for range 20 {
+				small.put(t, client, "a", "e") // on two other shards
+			}
+			got.await(t, small.all())
+			onceInOrder(t, got.all())
+			close(proceed)
+			got.await(t, small.all()+40)
+			worker.drain(t)
+		})
+	}
 }

@@ -81,7 +81,8 @@ type Options struct {
 	// MaxBufferedBytes bounds the data of pages that are fetched and not yet
 	// handled, over all shards. A shard that has records to catch up on waits
 	// for room; nothing is dropped. A page is admitted when nothing else is
-	// buffered, however large it is. The default is 128 MiB.
+	// buffered, however large it is. The default is 128 MiB. With FanOut, up to
+	// three more events of each shard have been pushed and wait for room.
 	MaxBufferedBytes int
 
 	// RangeFilter says what becomes of user records outside their shard's hash
