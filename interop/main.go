@@ -14,6 +14,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == workerCommand {
+		os.Exit(work(context.Background(), os.Args[2], os.Stdin, os.Stdout))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	code := run(ctx, os.Args[1:])
 	stop()
@@ -64,6 +67,8 @@ var parts = []part{
 	{"sdks", checkSDKs, namesOf(libraries, func(l library) string { return l.name })},
 	{"containers", checkContainers, namesOf(deaggregators, func(d deaggregator) string { return d.name })},
 	{"kpl", checkKPL, []string{kplName}},
+	{"kcl2", checkKCL2, []string{kcl2Worker}},
+	{"kcl3", checkKCL3, []string{kcl3Worker}},
 	{"codecs", checkCodecs, []string{asyncKinesis}},
 	{"readers", checkReaders, append(namesOf(pageReaders, func(r pageReader) string { return r.name }), handlerName)},
 }
@@ -113,6 +118,7 @@ type session struct {
 	skip   []string
 	update bool
 	secure *identity
+	fleets sync.Mutex // of whoever has a fleet
 }
 
 func newSession(ctx context.Context, cache, skip string, update bool) (*session, error) {
@@ -139,6 +145,14 @@ func (s *session) skipped(language string) bool { return slices.Contains(s.skip,
 // path is a file of the cache.
 func (s *session) path(elements ...string) string {
 	return filepath.Join(append([]string{s.cache}, elements...)...)
+}
+
+// keep makes a file of the cache, for whoever wants to see more than the report.
+func (s *session) keep(folder, name string) (*os.File, error) {
+	if err := os.MkdirAll(s.path(folder), 0o755); err != nil {
+		return nil, err
+	}
+	return os.Create(s.path(folder, name))
 }
 
 // check makes a check of a peer and reports it.

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/kinetrail/kinetrail/lease/dynamolease"
+)
+
+// What KCL 3 keeps about its mode.
+const (
+	migrationKey = "Migration3.0"
+	ownerIndex   = "LeaseOwnerToLeaseKeyIndex"
+	stateSuffix  = "-CoordinatorState"
+)
+
+// row is an item of a table.
+type row = map[string]types.AttributeValue
+
+// rows reads a table as it is, be its rows leases or not. A table that does not
+// exist has none.
+func (f *fleet) rows(ctx context.Context, table string) ([]row, error) {
+	var all []row
+	pages := dynamodb.NewScanPaginator(f.database.tables(), &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		var missing *types.ResourceNotFoundException
+		if errors.As(err, &missing) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+	}
+	return all, nil
+}
+
+func textOf(r row, name string) string {
+	s, _ := r[name].(*types.AttributeValueMemberS)
+	if s == nil {
+		return ""
+	}
+	return s.Value
+}
+
+// mode is what KCL 3 says of its fleet, empty when it says nothing.
+func (f *fleet) mode() (string, error) {
+	for _, table := range []string{f.group, f.group + stateSuffix} {
+		all, err := f.rows(f.s.ctx, table)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range all {
+			if textOf(r, "leaseKey") == migrationKey || textOf(r, "key") == migrationKey {
+				return textOf(r, "cv"), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// refuseNative lets KCL 3 workers take a group over in their native mode: the Go
+// worker that is in it ends, and so does one that comes, with the sentence of the
+// documentation. When the KCL workers are gone and their traces removed, a Go
+// worker goes on.
+func refuseNative(f *fleet) (string, error) {
+	sentence, err := documentedRefusal()
+	if err != nil {
+		return "", err
+	}
+	return f.during(func(f *fleet) error {
+		first, err := f.join(goKind, nil, 2)
+		if err != nil {
+			return err
+		}
+		second, err := f.start(javaKind)
+		if err != nil {
+			return err
+		}
+		if err := f.refused(first, sentence); err != nil {
+			return err
+		}
+		if err := errors.Join(f.awaitNative(second, 2), f.awaitRecords(second)); err != nil {
+			return err
+		}
+		third, err := f.start(goKind)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.refused(third, sentence), f.awaitNative(second, 2), f.awaitRecords(second)); err != nil {
+			return err
+		}
+		if second.said("lost") || len(third.told()) > 0 {
+			return fmt.Errorf("%s took a lease from %s", third.name, second.name)
+		}
+		if err := errors.Join(second.stop(), f.forgetKCL3()); err != nil {
+			return err
+		}
+		_, err = f.join(goKind, nil, 2)
+		return err
+	})
+}
+
+// refused waits until a worker has ended because of the fleet's mode.
+func (f *fleet) refused(m *member, sentence string) error {
+	err := await(f.s.ctx, patience, m.name+" ends", func() (bool, error) { return m.isGone(), nil })
+	if err != nil {
+		return err
+	}
+	_ = m.command.Wait() // with the exit code of an error
+	if says := m.complaints.String(); !strings.Contains(says, sentence) {
+		return fmt.Errorf("%s has ended and not said %q", m.name, sentence)
+	}
+	return nil
+}
+
+// awaitNative waits until a worker has so many leases of a table that the store
+// does not open.
+func (f *fleet) awaitNative(m *member, leases int) error {
+	var owners []string
+	err := await(f.s.ctx, patience, fmt.Sprintf("%s has %d leases", m.name, leases), func() (bool, error) {
+		all, err := f.rows(f.s.ctx, f.group)
+		if err != nil {
+			return false, err
+		}
+		owners = nil
+		for _, r := range all {
+			if owner := textOf(r, "leaseOwner"); owner != "" {
+				owners = append(owners, owner)
+			}
+		}
+		return len(owners) == leases && !slices.ContainsFunc(owners, func(o string) bool { return o != m.name }), nil
+	})
+	if err != nil {
+		err = fmt.Errorf("%w; the owners are %q", err, owners)
+	}
+	return err
+}
+
+// forgetKCL3 removes the index and the row of the mode, as the documentation
+// says.
+func (f *fleet) forgetKCL3() error {
+	tables := f.database.tables()
+	_, err := tables.UpdateTable(f.s.ctx, &dynamodb.UpdateTableInput{TableName: &f.group, GlobalSecondaryIndexUpdates: []types.GlobalSecondaryIndexUpdate{
+		{Delete: &types.DeleteGlobalSecondaryIndexAction{IndexName: aws.String(ownerIndex)}},
+	}})
+	if err != nil {
+		return err
+	}
+	for table, key := range map[string]string{f.group: "leaseKey", f.group + stateSuffix: "key"} {
+		_, err := tables.DeleteItem(f.s.ctx, &dynamodb.DeleteItemInput{TableName: &table, Key: row{key: &types.AttributeValueMemberS{Value: migrationKey}}})
+		var missing *types.ResourceNotFoundException
+		if err != nil && !errors.As(err, &missing) {
+			return err
+		}
+	}
+	return await(f.s.ctx, patience, "the index is gone", func() (bool, error) {
+		out, err := tables.DescribeTable(f.s.ctx, &dynamodb.DescribeTableInput{TableName: &f.group})
+		return err == nil && len(out.Table.GlobalSecondaryIndexes) == 0, err
+	})
+}
+
+// documentedRefusal is the sentence of docs/kcl-compatibility.md.
+func documentedRefusal() (string, error) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "kcl-compatibility.md"))
+	if err != nil {
+		return "", err
+	}
+	text := strings.Join(strings.Fields(strings.ReplaceAll(string(page), "\n> ", " ")), " ")
+	if !strings.Contains(text, dynamolease.ErrKCL3.Error()) {
+		return "", fmt.Errorf("docs/kcl-compatibility.md does not say %q", dynamolease.ErrKCL3)
+	}
+	return dynamolease.ErrKCL3.Error(), nil
+}
+
+// shape is the names and types of a row's attributes.
+func shape(r row) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(r)) {
+		parts = append(parts, fmt.Sprintf("%s %s", name, strings.TrimPrefix(fmt.Sprintf("%T", r[name]), "*types.AttributeValueMember")))
+	}
+	return strings.Join(parts, ", ")
+}
