@@ -4,11 +4,23 @@ import "github.com/kinetrail/kinetrail/tracecarrier"
 
 // extract gives a record that came without a container the key and the trace
 // context its producer gave it.
-func (pg *page) extract() { pg.count(tracecarrier.Restore(&pg.record)) }
+func (pg *page) extract() {
+	if !pg.extracts {
+		pg.record.PartitionKey, pg.record.OriginalKeyKnown = pg.record.StoredPartitionKey, true
+		return
+	}
+	pg.count(tracecarrier.Restore(&pg.record))
+}
 
 // extractUser gives a user record out of a container its trace context: from
 // its headers, else from the container's key. Its own key is never decoded.
-func (pg *page) extractUser() { pg.count(tracecarrier.RestoreUserRecord(&pg.record)) }
+func (pg *page) extractUser() {
+	if !pg.extracts {
+		pg.record.OriginalKeyKnown = true
+		return
+	}
+	pg.count(tracecarrier.RestoreUserRecord(&pg.record))
+}
 
 func (pg *page) count(found tracecarrier.Finding) {
 	if !pg.meter.on {

@@ -45,13 +45,11 @@ func noRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
 // into *into where that is possible. Whatever is wrapped around a client may look
 // at the records it answers, so only a bare client gets to hear of the list.
 func callOptions(api API, o *Options, into *[]kinesisprotocol.Record) []func(*kinesis.Options) {
-	if !o.FastProtocol {
-		return []func(*kinesis.Options){noRetries}
+	options := []func(*kinesis.Options){noRetries, o.speak}
+	if _, bare := api.(*kinesis.Client); bare && o.Wire != kinesisprotocol.SDK {
+		options = append(options, kinesisprotocol.Into(into))
 	}
-	if _, bare := api.(*kinesis.Client); bare {
-		return []func(*kinesis.Options){noRetries, kinesisprotocol.Into(into)}
-	}
-	return []func(*kinesis.Options){noRetries, kinesisprotocol.Install}
+	return options
 }
 
 const (
@@ -170,6 +168,9 @@ func (p *poller) getRecords(ctx context.Context, m *memory) (out *kinesis.GetRec
 	p.into = m.fetched[:0]
 	started := time.Now()
 	out, err = p.api.GetRecords(ctx, in, p.options...)
+	if errors.Is(err, kinesisprotocol.ErrNotCBOR) {
+		out, err = p.api.GetRecords(ctx, in, p.options...)
+	}
 	m.fetched, p.into = p.into, nil
 	if err != nil {
 		return nil, fmt.Errorf("get records: %w", timedOut(ctx, err))

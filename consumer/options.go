@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 )
 
@@ -73,10 +75,10 @@ type Options struct {
 	// no limit. The default is 30 s.
 	RequestTimeout time.Duration
 
-	// FastProtocol makes GetRecords calls with package kinesisprotocol when the
-	// client speaks the SDK's own JSON protocol: the same records for less CPU.
-	// The default is true.
-	FastProtocol bool
+	// Wire is the form of GetRecords calls when the client speaks the SDK's own
+	// JSON protocol. Zero, the default, is CBOR at the service's own endpoints and
+	// JSON at all others.
+	Wire kinesisprotocol.Wire
 
 	// MaxBufferedBytes bounds the data of pages that are fetched and not yet
 	// handled, over all shards. A shard that has records to catch up on waits
@@ -156,6 +158,12 @@ type Options struct {
 	// shard that ends are found without it. The default is 1 minute.
 	ShardSyncInterval time.Duration
 
+	// Extract gives every record the partition key and the trace context that its
+	// producer gave it, out of the stored key or the headers. False hands records
+	// on as they are stored, with an empty Trace: for keys of somebody else that
+	// look as if they carried one. The default is true.
+	Extract bool
+
 	// TracerProvider makes the spans. Nil, the default, is OpenTelemetry's
 	// global provider as it is when Run or Read begins.
 	TracerProvider trace.TracerProvider
@@ -182,6 +190,8 @@ type Options struct {
 	// Logger takes what an operator should know. Nil, the default, is
 	// slog.Default(). Payloads and partition keys are never logged.
 	Logger *slog.Logger
+
+	speak func(*kinesis.Options) // in the form of Wire
 }
 
 // Fetch says how records are fetched.
@@ -301,7 +311,6 @@ func defaults() Options {
 		MaxPollInterval:    time.Second,
 		MaxRecords:         kinetrail.MaxGetRecords,
 		RequestTimeout:     30 * time.Second,
-		FastProtocol:       true,
 		MaxBufferedBytes:   128 << 20,
 		MaxBatch:           500,
 		Failure:            FailurePolicy{MaxAttempts: 10, Backoff: 100 * time.Millisecond, MaxBackoff: 10 * time.Second},
@@ -310,6 +319,7 @@ func defaults() Options {
 		LeaseDuration:      10 * time.Second,
 		HandoverTimeout:    30 * time.Second,
 		ShardSyncInterval:  time.Minute,
+		Extract:            true,
 	}
 }
 
@@ -325,6 +335,7 @@ func (o *Options) check() error {
 	refuse(o.Fetch > Auto, "Options.Fetch is %d, there is no such way", o.Fetch)
 	refuse(o.MaxRecords < 1 || o.MaxRecords > kinetrail.MaxGetRecords, "Options.MaxRecords is %d, it must lie between 1 and %d", o.MaxRecords, kinetrail.MaxGetRecords)
 	refuse(o.MaxBufferedBytes < 1, "Options.MaxBufferedBytes is %d, it must be positive", o.MaxBufferedBytes)
+	refuse(!o.Wire.Valid(), "Options.Wire is %v, there is no such form", o.Wire)
 	refuse(o.RangeFilter > RangeKCL, "Options.RangeFilter is %d, there is no such filter", o.RangeFilter)
 	refuse(o.MaxBatch < 1, "Options.MaxBatch is %d, it must be positive", o.MaxBatch)
 	refuse(o.MaxInFlight < 1, "Options.MaxInFlight is %d, it must be positive", o.MaxInFlight)
@@ -362,5 +373,6 @@ func options(opts []func(*Options)) (Options, error) {
 	if o.Metrics == nil {
 		o.Metrics = metrics.Default()
 	}
+	o.speak = kinesisprotocol.With(o.Wire)
 	return o, o.check()
 }

@@ -20,6 +20,8 @@ type page struct {
 	memory *memory
 	meter  *shardMeter
 
+	extracts bool // as Options.Extract
+
 	records int // user records to hand on
 
 	// The place of next: a Kinesis record, a place in it, and a user record.

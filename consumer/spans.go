@@ -28,11 +28,15 @@ type spans struct {
 }
 
 func newSpans(o *Options, tracer trace.Tracer, stream kinetrail.Stream, group, shardID string) *spans {
+	propagator := o.Propagator
+	if !o.Extract {
+		propagator = nil
+	}
 	return &spans{
 		tracing: tracing.New(tracer, stream.Name(), tracing.Config{
 			ShardID: shardID, Group: group, LinkRecords: o.LinkTraces,
 		}),
-		propagator: o.Propagator, link: o.LinkTraces, fetches: o.FetchSpans, checkpoints: o.CheckpointSpans,
+		propagator: propagator, link: o.LinkTraces, fetches: o.FetchSpans, checkpoints: o.CheckpointSpans,
 	}
 }
 
