@@ -69,25 +69,39 @@ func workloads() []workload {
 			{"sdk+kinesisprotocol", getWithSDK(plainRecords, withJSON)},
 			{"sdk+cbor", getWithSDK(plainRecords, withCBOR)},
 			{"harlow", getWithHarlow},
-			{"read", getWithRead},
+			{"read", getWithRead()},
+			{"read+json", getWithRead(inJSON)},
+			{"read+off", getWithRead(withoutExtraction)},
+			{"run", getWithRun()},
+			{"run+off", getWithRun(withoutExtraction)},
 		}},
 		{name: "get-1024", bytes: 1024, records: 300_000, stream: "plain-1024", clients: []client{
 			{"sdk", getWithSDK(plainRecords)},
 			{"sdk+kinesisprotocol", getWithSDK(plainRecords, withJSON)},
 			{"sdk+cbor", getWithSDK(plainRecords, withCBOR)},
 			{"harlow", getWithHarlow},
-			{"read", getWithRead},
+			{"read", getWithRead()},
+			{"read+json", getWithRead(inJSON)},
+			{"run", getWithRun()},
 		}},
 		{name: "get-aggregated-100", bytes: 100, records: 1_000_000, stream: "aggregated-100", clients: []client{
 			{"sdk+awslabs", getWithSDK(deaggregated)},
 			{"harlow", getWithHarlow},
-			{"read", getWithRead},
+			{"read", getWithRead()},
+			{"read+json", getWithRead(inJSON)},
+			{"run", getWithRun()},
 		}},
 		{name: "get-traced-100", bytes: 100, records: 1_000_000, stream: "plain-100-traced", clients: []client{
-			{"read", getWithRead},
+			{"read", getWithRead()},
+			{"read+off", getWithRead(withoutExtraction)},
+			{"run", getWithRun()},
+			{"run+off", getWithRun(withoutExtraction)},
 		}},
 		{name: "get-aggregated-traced-100", bytes: 100, records: 1_000_000, stream: "aggregated-100-traced", clients: []client{
-			{"read", getWithRead},
+			{"read", getWithRead()},
+			{"read+off", getWithRead(withoutExtraction)},
+			{"run", getWithRun()},
+			{"run+off", getWithRun(withoutExtraction)},
 		}},
 	}
 }
@@ -120,7 +134,7 @@ type comparison struct {
 	moreAtMost, moreAim    float64
 }
 
-// comparisons are the table of what the producer promises.
+// comparisons are the table of what producer and consumer promise.
 func comparisons() []comparison {
 	return []comparison{
 		{title: "100 B un-aggregated, BestEffort, against the plain SDK", workload: "put-100", ours: "besteffort", theirs: "sdk", timesAtLeast: 1.6, timesAim: 2},
@@ -144,7 +158,19 @@ func comparisons() []comparison {
 		{title: "kinesisprotocol under the plain SDK, get 100 B", workload: "get-100", ours: "sdk+kinesisprotocol", theirs: "sdk", timesAtLeast: 3, timesAim: 3.6},
 		{title: "kinesisprotocol in CBOR under the plain SDK, get 100 B", workload: "get-100", ours: "sdk+cbor", theirs: "sdk", timesAtLeast: 3, timesAim: 3.6},
 		{title: "Read, plain 100 B, against the plain SDK", workload: "get-100", ours: "read", theirs: "sdk", timesAtLeast: 3, timesAim: 5},
+		{title: "Run, plain 100 B, against the plain SDK", workload: "get-100", ours: "run", theirs: "sdk", timesAtLeast: 3, timesAim: 5},
+		{title: "Read in JSON, plain 100 B, against the plain SDK", workload: "get-100", ours: "read+json", theirs: "sdk", timesAtLeast: 3, timesAim: 5},
 		{title: "Read, plain 1 KiB, against the plain SDK", workload: "get-1024", ours: "read", theirs: "sdk", timesAtLeast: 2.7, timesAim: 5},
+		{title: "Run, plain 1 KiB, against the plain SDK", workload: "get-1024", ours: "run", theirs: "sdk", timesAtLeast: 2.7, timesAim: 5},
+		{title: "Read in JSON, plain 1 KiB, against the plain SDK", workload: "get-1024", ours: "read+json", theirs: "sdk", timesAtLeast: 2.7, timesAim: 5},
 		{title: "Read, aggregated 100 B, against the SDK and awslabs' deaggregation", workload: "get-aggregated-100", ours: "read", theirs: "sdk+awslabs", timesAtLeast: 3, timesAim: 4.5},
+		{title: "Run, aggregated 100 B, against the SDK and awslabs' deaggregation", workload: "get-aggregated-100", ours: "run", theirs: "sdk+awslabs", timesAtLeast: 3, timesAim: 4.5},
+		{title: "Read in JSON, aggregated 100 B, against the SDK and awslabs' deaggregation", workload: "get-aggregated-100", ours: "read+json", theirs: "sdk+awslabs", timesAtLeast: 3, timesAim: 4.5},
+		{title: "Read, plain 100 B, extraction, no record with a context", workload: "get-100", ours: "read", theirs: "read+off", moreAtMost: 15, moreAim: 5},
+		{title: "Run, plain 100 B, extraction, no record with a context", workload: "get-100", ours: "run", theirs: "run+off", moreAtMost: 15, moreAim: 5},
+		{title: "Read, plain 100 B, extraction, every record with a context in its key", workload: "get-traced-100", ours: "read", theirs: "read+off", moreAtMost: 60, moreAim: 30},
+		{title: "Run, plain 100 B, extraction, every record with a context in its key", workload: "get-traced-100", ours: "run", theirs: "run+off", moreAtMost: 60, moreAim: 30},
+		{title: "Read, aggregated 100 B, extraction, every record with a context in headers", workload: "get-aggregated-traced-100", ours: "read", theirs: "read+off", moreAtMost: 60, moreAim: 30},
+		{title: "Run, aggregated 100 B, extraction, every record with a context in headers", workload: "get-aggregated-traced-100", ours: "run", theirs: "run+off", moreAtMost: 60, moreAim: 30},
 	}
 }

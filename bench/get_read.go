@@ -2,25 +2,46 @@ package main
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
+	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
+	"github.com/kinetrail/kinetrail/lease/memlease"
 )
 
-// reader reads with kinetrail's consumer.Read, without a pause between calls.
+// reader reads with kinetrail's consumer, without a pause between calls.
 type reader struct {
-	api    *kinesis.Client
-	stream string
+	api     *kinesis.Client
+	stream  string
+	options []func(*consumer.Options)
 }
 
-func getWithRead(_ context.Context, api *kinesis.Client, w *workload) (worker, error) {
-	return &reader{api, w.stream}, nil
+func newReader(api *kinesis.Client, w *workload, options []func(*consumer.Options)) reader {
+	// The service speaks CBOR; that the server here does as well is not to be
+	// seen from its address.
+	eager := func(o *consumer.Options) { o.PollInterval, o.Wire = 0, kinesisprotocol.CBOR }
+	return reader{api, w.stream, append([]func(*consumer.Options){eager}, options...)}
 }
 
-func (r *reader) work(ctx context.Context, records int) (read int, err error) {
-	eager := func(o *consumer.Options) { o.PollInterval = 0 }
-	for record, err := range consumer.Read(ctx, r.api, r.stream, eager) {
+func withoutExtraction(o *consumer.Options) { o.Extract = false }
+
+func inJSON(o *consumer.Options) { o.Wire = kinesisprotocol.JSON }
+
+// getWithRead ranges over consumer.Read.
+func getWithRead(options ...func(*consumer.Options)) func(context.Context, *kinesis.Client, *workload) (worker, error) {
+	return func(_ context.Context, api *kinesis.Client, w *workload) (worker, error) {
+		return readLoop{newReader(api, w, options)}, nil
+	}
+}
+
+type readLoop struct{ reader }
+
+func (r readLoop) work(ctx context.Context, records int) (read int, err error) {
+	for record, err := range consumer.Read(ctx, r.api, r.stream, r.options...) {
 		if err != nil {
 			return read, err
 		}
@@ -32,4 +53,35 @@ func (r *reader) work(ctx context.Context, records int) (read int, err error) {
 	return read, nil
 }
 
-func (r *reader) close(context.Context) error { return nil }
+func (r reader) close(context.Context) error { return nil }
+
+// getWithRun lets a group of one worker handle the records, with leases and
+// checkpoints in memory and a handler that does nothing.
+func getWithRun(options ...func(*consumer.Options)) func(context.Context, *kinesis.Client, *workload) (worker, error) {
+	return func(_ context.Context, api *kinesis.Client, w *workload) (worker, error) {
+		return group{newReader(api, w, options)}, nil
+	}
+}
+
+type group struct{ reader }
+
+func (g group) work(ctx context.Context, records int) (int, error) {
+	c, err := consumer.New(g.api, g.stream, memlease.New(), g.options...)
+	if err != nil {
+		return 0, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var read atomic.Int64
+	err = c.Run(ctx, func(_ context.Context, r kinetrail.Record) error {
+		touch(r.Data)
+		if read.Add(1) == int64(records) {
+			stop()
+		}
+		return nil
+	})
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return int(read.Load()), err
+}
