@@ -277,12 +277,7 @@ func (s *cborScanner) null() bool {
 // text is a text in the page.
 func (s *cborScanner) text() []byte {
 	text := s.bytes(cborText)
-	for _, c := range text {
-		if c >= utf8.RuneSelf {
-			s.odd = s.odd || !utf8.Valid(text)
-			break
-		}
-	}
+	s.odd = s.odd || !utf8.Valid(text)
 	return text
 }
 

@@ -54,9 +54,13 @@ func FromHeaders(headers []kinetrail.Header) (trace kinetrail.TraceContext, ok b
 	}, true
 }
 
+// header looks for a name, which is in lower case. A shorter one cannot be the same
+// without regard to case: letters that are longer in UTF-8 may stand for ASCII, none
+// is shorter.
 func header(headers []kinetrail.Header, name string) (value string, ok bool) {
 	for i := range headers {
-		if strings.EqualFold(headers[i].Name, name) {
+		given := headers[i].Name
+		if given == name || len(given) >= len(name) && strings.EqualFold(given, name) {
 			return headers[i].Value, true
 		}
 	}

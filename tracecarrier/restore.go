@@ -23,6 +23,11 @@ type Finding struct {
 // context, from StoredPartitionKey. It looks at no other field and can be
 // repeated.
 func Restore(r *kinetrail.Record) Finding {
+	if len(r.StoredPartitionKey) < parentLength && len(r.Headers) == 0 {
+		r.PartitionKey, r.OriginalKeyKnown = r.StoredPartitionKey, true
+		r.Trace = kinetrail.TraceContext{}
+		return Finding{Form: FormPlain}
+	}
 	key := Read(r.StoredPartitionKey)
 	r.PartitionKey = key.PartitionKey
 	r.OriginalKeyKnown = key.OriginalKeyKnown
@@ -35,11 +40,19 @@ func Restore(r *kinetrail.Record) Finding {
 // they carry no context, it is that of the container's key, StoredPartitionKey.
 func RestoreUserRecord(r *kinetrail.Record) Finding {
 	r.OriginalKeyKnown = true
+	if len(r.StoredPartitionKey) < parentLength {
+		return restoreTrace(r, Reading{Form: FormPlain})
+	}
 	return restoreTrace(r, Read(r.StoredPartitionKey))
 }
 
 func restoreTrace(r *kinetrail.Record, key Reading) Finding {
 	found := Finding{Form: key.Form, Malformed: key.Malformed}
+	if len(r.Headers) == 0 {
+		r.Trace = key.Trace
+		found.Extracted = !r.Trace.IsZero()
+		return found
+	}
 	trace, ok := FromHeaders(r.Headers)
 	if !ok {
 		found.Malformed = found.Malformed || hasHeader(r.Headers, TraceparentHeader)

@@ -92,20 +92,29 @@ func SpanContext(c kinetrail.TraceContext) trace.SpanContext {
 	if !tracecarrier.ValidTraceparent(c.Parent) {
 		return trace.SpanContext{}
 	}
-	var text traceparent
-	copy(text[:], c.Parent)
-	var flags [1]byte
 	config := trace.SpanContextConfig{Remote: true}
-	// ValidTraceparent has seen the digits: decoding them cannot fail.
-	_, _ = hex.Decode(config.TraceID[:], text[3:35])
-	_, _ = hex.Decode(config.SpanID[:], text[36:52])
-	_, _ = hex.Decode(flags[:], text[53:55])
+	decodeHex(config.TraceID[:], c.Parent[3:35])
+	decodeHex(config.SpanID[:], c.Parent[36:52])
+	var flags [1]byte
+	decodeHex(flags[:], c.Parent[53:55])
 	config.TraceFlags = trace.TraceFlags(flags[0]) & knownFlags
 	if c.State != "" {
 		config.TraceState, _ = trace.ParseTraceState(c.State)
 	}
 	return trace.NewSpanContext(config)
 }
+
+// decodeHex decodes hexadecimal digits that ValidTraceparent has seen: it need not
+// look for others, as encoding/hex does.
+func decodeHex(dst []byte, digits string) {
+	for i := range dst {
+		dst[i] = hexValue(digits[2*i])<<4 | hexValue(digits[2*i+1])
+	}
+}
+
+// hexValue is the value of a digit: the low four bits, and 9 more for a letter,
+// which has bit 6 set.
+func hexValue(digit byte) byte { return digit&0xf + digit>>6*9 }
 
 // ContextWith returns ctx with the span context that a record carries as the
 // remote parent of spans to come, and with its baggage. It is ctx itself when
