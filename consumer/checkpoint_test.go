@@ -185,7 +185,7 @@ func TestAnEmptyPageBehindRecordsThatWereLeftDoesNotMoveThePosition(t *testing.T
 	t.Parallel()
 	for _, leaving := range []bool{false, true} {
 		meter := newStreamMeter(metrics.Isolate(metrics.Noop, slog.Default()), "orders").shard("shardId-000000000000")
-		reading := &tenure{g: &group{buffered: &budget{max: 1}}, tracker: &tracker{max: 1}, meter: meter}
+		reading := &tenure{g: &group{buffered: &budget{max: 1}}, opts: &Options{CheckpointInterval: 1}, tracker: &tracker{max: 1}, meter: meter}
 		reading.leaving.Store(leaving)
 		handed := 0
 		count := func(kinetrail.Record, error) bool { handed++; return true }

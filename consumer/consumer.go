@@ -368,11 +368,18 @@ func (t *tenure) yieldAll(ctx context.Context, yield func(kinetrail.Record, erro
 	}
 }
 
+// yieldPage yields the records of a page and settles it, unless its last records
+// were not handed on.
 func (t *tenure) yieldPage(ctx context.Context, pg *page, yield func(kinetrail.Record, error) bool) error {
-	defer t.release(pg)
-	if pg.records == 0 && !t.leaving.Load() { // else records before it may not have been handed on
-		t.tracker.pass(pg.last)
+	if err := t.yieldRecords(ctx, pg, yield); err != nil || t.leaving.Load() {
+		t.release(pg)
+		return err
 	}
+	t.settle(pg)
+	return nil
+}
+
+func (t *tenure) yieldRecords(ctx context.Context, pg *page, yield func(kinetrail.Record, error) bool) error {
 	for r := pg.next(); r != nil; r = pg.next() {
 		if t.leaving.Load() {
 			return nil

@@ -246,24 +246,21 @@ func (t *tenure) handle(r *kinetrail.Record, handle Handler) error {
 	if err == nil {
 		return nil
 	}
-	return t.failed(r, err, func() error { return t.call(r, handle) }, func(ctx context.Context, cause error) error {
-		return t.opts.Failure.DeadLetter(ctx, *r, cause)
-	}, 1)
+	return t.failed([]kinetrail.Record{*r}, err, func() error { return t.call(r, handle) })
 }
 
-// failed does what the failure policy says about a call that has ended with err. r
-// is the record a failure is reported at, n the number of records that a dead
-// letter or a skip is about.
-func (t *tenure) failed(r *kinetrail.Record, err error, call func() error, deadLetter func(context.Context, error) error, n int) error {
+// failed does what the failure policy says about a call with these records that
+// has ended with err.
+func (t *tenure) failed(records []kinetrail.Record, err error, call func() error) error {
 	policy := &t.opts.Failure
 	for attempt := 1; err != nil; attempt++ {
 		if t.ctx.Err() != nil {
 			return context.Cause(t.ctx)
 		}
 		t.meter.handlerErrors.Add(1)
-		t.logFailure(r, attempt, err)
+		t.logFailure(&records[0], attempt, err)
 		if policy.MaxAttempts > 0 && attempt >= policy.MaxAttempts {
-			return t.giveUp(r, attempt, err, deadLetter, n)
+			return t.giveUp(records, attempt, err)
 		}
 		if err := sleep(t.ctx, backoff(attempt, policy.Backoff, policy.MaxBackoff)); err != nil {
 			return err
@@ -282,22 +279,25 @@ func (t *tenure) logFailure(r *kinetrail.Record, attempt int, err error) {
 	t.opts.Logger.WarnContext(t.ctx, "kinetrail: the handler failed", attrs...)
 }
 
-// giveUp does what the policy says about a record whose attempts are used up.
-func (t *tenure) giveUp(r *kinetrail.Record, attempts int, cause error, deadLetter func(context.Context, error) error, n int) error {
-	failed := &ShardError{Stream: t.stream.name.Name(), ShardID: t.shardID, Position: r.Position, Attempts: attempts, Err: cause}
+// giveUp does what the policy says about records whose attempts are used up.
+func (t *tenure) giveUp(records []kinetrail.Record, attempts int, cause error) error {
+	at := records[0].Position
+	failed := &ShardError{Stream: t.stream.name.Name(), ShardID: t.shardID, Position: at, Attempts: attempts, Err: cause}
 	switch t.opts.Failure.Then {
 	case Skip:
-		t.opts.Logger.ErrorContext(t.ctx, "kinetrail: a record is skipped", t.attrs(slog.String("position", r.Position.String()), slog.Int("records", n), slog.Any("error", cause))...)
+		t.opts.Logger.ErrorContext(t.ctx, "kinetrail: a record is skipped", t.attrs(slog.String("position", at.String()), slog.Int("records", len(records)), slog.Any("error", cause))...)
+		t.givenUp(records)
 		return nil
 	case DeadLetter:
-		if err := t.deadLetter(deadLetter, cause); err != nil {
+		if err := t.deadLetter(records, cause); err != nil {
 			if t.ctx.Err() != nil {
 				return err
 			}
 			failed.Err = fmt.Errorf("dead letter: %w; the handler's error: %w", err, cause)
 			return fmt.Errorf("%w: %w", errStopRun, failed)
 		}
-		t.meter.deadLetters.Add(int64(n))
+		t.meter.deadLetters.Add(int64(len(records)))
+		t.givenUp(records)
 		return nil
 	case StopShard:
 		return failed
@@ -305,11 +305,33 @@ func (t *tenure) giveUp(r *kinetrail.Record, attempts int, cause error, deadLett
 	return fmt.Errorf("%w: %w", errStopRun, failed)
 }
 
-// deadLetter calls the dead-letter function with the pauses of the policy.
-func (t *tenure) deadLetter(call func(context.Context, error) error, cause error) error {
+// givenUp makes records done that no handler will see again. Nobody acknowledges
+// them: the caller knows them as failed.
+func (t *tenure) givenUp(records []kinetrail.Record) {
+	if !t.opts.ManualCheckpoints {
+		return // their deliverer does it
+	}
+	for i := range records {
+		if t.tracker.ack(records[i].Position) {
+			t.noteHandled(1, &records[i])
+		}
+	}
+}
+
+// deadLetter calls the dead-letter function for each of the records, with the
+// pauses of the policy.
+func (t *tenure) deadLetter(records []kinetrail.Record, cause error) error {
 	policy := &t.opts.Failure
+	call := func() error {
+		for _, r := range records {
+			if err := policy.DeadLetter(t.ctx, r, cause); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for attempt := 1; ; attempt++ {
-		err := guard(func() error { return call(t.ctx, cause) })
+		err := guard(call)
 		if err == nil || attempt >= max(policy.MaxAttempts, 1) {
 			return err
 		}
@@ -451,17 +473,9 @@ func (b *batcher) flush() error {
 // deliver hands the collected records to the handler as one batch. All pages but
 // the last, which may hold more, are then delivered.
 func (b *batcher) deliver() error {
-	t, first := b.t, &b.records[0]
+	t := b.t
 	call := func() error { return t.callBatch(b.records, b.handle) }
-	deadLetter := func(ctx context.Context, cause error) error {
-		for _, r := range b.records {
-			if err := t.opts.Failure.DeadLetter(ctx, r, cause); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := t.failed(first, call(), call, deadLetter, len(b.records)); err != nil {
+	if err := t.failed(b.records, call(), call); err != nil {
 		return err
 	}
 	t.handledAll(b.tickets, &b.records[len(b.records)-1])

@@ -459,6 +459,41 @@ func TestManualCheckpointsAreMovedByAckAlone(t *testing.T) {
 	})
 }
 
+// Nobody acknowledges a record that its handler never took: it would hold its
+// shard for ever.
+func TestWithManualCheckpointsWhatIsGivenUpIsDone(t *testing.T) {
+	t.Parallel()
+	policies := map[string]consumer.FailurePolicy{
+		"Skip":       {MaxAttempts: 2, Then: consumer.Skip},
+		"DeadLetter": {MaxAttempts: 2, Then: consumer.DeadLetter, DeadLetter: func(context.Context, kinetrail.Record, error) error { return nil }},
+	}
+	for name, policy := range policies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				stream, store := newFakeStream(1), memlease.New()
+				numbered(stream, 0, 3)
+				got := newSeen()
+				handle := func(ctx context.Context, r kinetrail.Record) error {
+					if r.Position.Sequence() == "1002" {
+						return errNoRoom
+					}
+					return got.handle(ctx, r)
+				}
+				worker := start(t, stream, store, handle, func(o *consumer.Options) { o.ManualCheckpoints, o.Failure = true, policy })
+				got.await(t, 2)
+				worker.Ack(got.records...)
+				if err := worker.Checkpoint(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if at := rows(t, store)[shardID(0)].Checkpoint.String(); at != "1003" {
+					t.Errorf("at %s with the failed record given up and the others acknowledged; want 1003", at)
+				}
+			})
+		})
+	}
+}
+
 func TestCheckpointTellsTheErrorsOfEveryShard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -522,6 +557,33 @@ func TestRunShardsIteratesOverEachShardToItsEnd(t *testing.T) {
 		}
 		if at := rows(t, store)[shardID(2)].Checkpoint; at.Sequence() != "1011" {
 			t.Errorf("checkpoint %v; want the last record of the shard", at)
+		}
+	})
+}
+
+func TestRunShardsWritesAfterEveryPageWhenTheIntervalIsZero(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 3)
+		got := newSeen()
+		startWith(t, stream, store, func(c *consumer.Consumer, ctx context.Context) error {
+			return c.RunShards(ctx, func(ctx context.Context, s *consumer.ShardReader) error {
+				for r, err := range s.Records(ctx) {
+					if err != nil {
+						return err
+					}
+					if err := got.handle(ctx, r); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}, func(o *consumer.Options) { o.CheckpointInterval = 0 })
+		got.await(t, 3)
+		time.Sleep(time.Second)
+		if at := rows(t, store)[shardID(0)].Checkpoint.String(); at != "1003" {
+			t.Errorf("the checkpoint is %s a second after the page was handled; want 1003", at)
 		}
 	})
 }

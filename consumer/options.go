@@ -115,7 +115,8 @@ type Options struct {
 	Failure FailurePolicy
 
 	// ManualCheckpoints makes a record done only when Consumer.Ack is called
-	// for it; that its handler returned nil is not enough. Positions are
+	// for it, or Failure has given it up; that its handler returned nil is not
+	// enough. Positions are
 	// written by Consumer.Checkpoint and when a shard is drained, handed over
 	// or at its end, not on an interval. The default is false.
 	ManualCheckpoints bool
