@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,7 +58,7 @@ func (s *spans) process(ctx context.Context, r *kinetrail.Record) (context.Conte
 		if s.link {
 			return otelcarrier.ContextWithBaggage(ctx, r.Trace), span{}
 		}
-		return otelcarrier.ContextWith(ctx, r.Trace), span{}
+		return contextWith(ctx, r.Trace), span{}
 	}
 	above := trace.SpanContextFromContext(ctx)
 	ctx, carried := otelcarrier.Carried(ctx, r, s.propagator)
@@ -66,6 +67,38 @@ func (s *spans) process(ctx context.Context, r *kinetrail.Record) (context.Conte
 		s.idle.Store(true)
 	}
 	return ctx, span{started}
+}
+
+// contextWith is otelcarrier.ContextWith, put off until somebody asks: a handler
+// whose program makes no spans seldom does.
+func contextWith(ctx context.Context, t kinetrail.TraceContext) context.Context {
+	if t.IsZero() {
+		return ctx
+	}
+	c := &carrying{Context: ctx}
+	if len(t.Parent) != len(c.parent) || t.State != "" || t.Baggage != "" {
+		return otelcarrier.ContextWith(ctx, t)
+	}
+	copy(c.parent[:], t.Parent)
+	return c
+}
+
+// carrying is a ctx with a traceparent that has not been read yet. It is a copy: who
+// keeps a ctx does not keep the page of its record.
+type carrying struct {
+	context.Context
+
+	parent [55]byte
+	once   sync.Once
+	read   context.Context
+}
+
+// Value looks in the ctx that has the remote span.
+func (c *carrying) Value(key any) any {
+	c.once.Do(func() {
+		c.read = otelcarrier.ContextWith(c.Context, kinetrail.TraceContext{Parent: string(c.parent[:])})
+	})
+	return c.read.Value(key)
 }
 
 // processBatch starts the span around the handler of a batch.

@@ -126,8 +126,8 @@ func (t *tenure) addStatus(status *ShardStatus) {
 	defer t.mu.Unlock()
 
 	status.LastFetch = t.lastFetch
-	if at := t.lastHandled.Load(); at != 0 {
-		status.LastHandled = time.Unix(0, at)
+	if after := t.lastHandled.Load(); after != 0 {
+		status.LastHandled = t.began.Add(time.Duration(after)).Round(0)
 	}
 	status.Behind, status.Err = t.behind, t.stalled
 }

@@ -25,6 +25,7 @@ import (
 //	                    └─ lease lost ───────────────────────► nothing more is written
 type tenure struct {
 	g       *group
+	began   time.Time
 	opts    *Options
 	stream  *stream
 	spans   *spans
@@ -56,7 +57,7 @@ type tenure struct {
 
 	through bool // deliver has seen the last page
 
-	lastHandled atomic.Int64 // in Unix nanoseconds
+	lastHandled atomic.Int64 // nanoseconds after began, 0 when nothing was
 
 	mu        sync.Mutex
 	lastFetch time.Time
@@ -67,7 +68,7 @@ type tenure struct {
 func newTenure(g *group, s *stream, held *lease.Held) *tenure {
 	row := held.Lease()
 	t := &tenure{
-		g: g, opts: g.opts, stream: s, spans: newSpans(g.opts, g.tracer, s.name, g.name, row.ShardID), key: row.Key, shardID: row.ShardID,
+		g: g, began: time.Now(), opts: g.opts, stream: s, spans: newSpans(g.opts, g.tracer, s.name, g.name, row.ShardID), key: row.Key, shardID: row.ShardID,
 		meter: s.meter.shard(row.ShardID), held: held,
 		tracker: &tracker{max: g.inFlight}, pages: make(chan *page), noRoom: make(chan struct{}, 1), askedFor: make(chan struct{}),
 		opened: sync.OnceFunc(g.opened),
@@ -332,7 +333,7 @@ func (t *tenure) handledAll(tickets []uint64, r *kinetrail.Record) {
 // noteHandled counts n records that are done, the last of which is r.
 func (t *tenure) noteHandled(n int, r *kinetrail.Record) {
 	t.meter.done(t.ctx, n, r)
-	t.lastHandled.Store(time.Now().UnixNano())
+	t.lastHandled.Store(int64(max(time.Since(t.began), 1)))
 }
 
 // release gives back the room of a page, and the memory of its records.
