@@ -141,7 +141,8 @@ var arrows = map[string]row{
 	},
 	"internal/cli": {
 		imports:   []string{"..."},
-		suppliers: slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, commandLine, prometheus),
+		suppliers: slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, commandLine, prometheus, dynamoDB,
+			[]string{"github.com/redis/go-redis/v9"}), // the stores of its groups
 	},
 }
 

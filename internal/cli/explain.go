@@ -165,6 +165,10 @@ func explain(err error) (sentence, hint string) {
 	if errors.Is(err, errNoRegion) {
 		return "no AWS region is set", "Add --region or set AWS_REGION; for the local server add --local."
 	}
+	var stored *storeError
+	if errors.As(err, &stored) {
+		return stored.Error(), "--store says where groups are kept, and so does " + storeVariable + "."
+	}
 	var unsent *smithyhttp.RequestSendError
 	if errors.As(err, &unsent) {
 		return explainUnreachable(unsent)
@@ -242,7 +246,8 @@ func answerText(err error, failed smithy.APIError) string {
 // comes from, which means nothing to who did not write it.
 func sentenceOf(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
-	for _, name := range []string{"new producer: ", "producer: ", "consumer: ", "localkinesis: ", "diskstore: "} {
+	for _, name := range []string{"new producer: ", "producer: ", "consumer: ", "localkinesis: ", "diskstore: ",
+		"filelease: ", "redislease: ", "dynamolease: ", "lease: "} {
 		text = strings.TrimPrefix(text, name)
 	}
 	return text

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/spf13/cobra"
 )
 
@@ -27,12 +28,29 @@ It begins with what arrives from now on, or where --from says, and goes on until
 Ctrl-C or until -n records are shown. --no-follow shows what there is and ends; it
 begins at the oldest record unless --from says otherwise.
 
+With --group, tail is a worker of a consumer group: the group's workers, tails and
+programs alike, share the shards, what was shown is not shown again, and --from
+counts only where the group is new. --store says where groups are kept:
+
+  file:DIR                in files on this machine; file: alone is a directory of
+                          yours and the default
+  redis://HOST:PORT/DB    in Redis or Valkey; rediss:// with TLS, ?cluster=true for
+                          a cluster
+  dynamodb:               in DynamoDB, in a table of the group's name, as the KCL
+                          does; dynamodb:TABLE names another, and behind a ? there
+                          may be region=REGION&endpoint=URL
+
+The variable KINETRAIL_STORE is the default, which keeps passwords out of ps.
+
   -o table  a line per record; data is cut short and made safe for the terminal
   -o json   one JSON object per line with everything there is
   -o raw    the data alone, each record followed by a line feed`,
 		Example: `  kinetrail --local tail greetings --from trim-horizon -n 1
   kinetrail tail orders --from 15m -o json | jq 'select(.partition_key == "customer-42")'
-  kinetrail tail orders --from 2026-11-20T09:30:00Z --no-follow -o raw > orders.jsonl`,
+  kinetrail tail orders --from 2026-11-20T09:30:00Z --no-follow -o raw > orders.jsonl
+
+  # In two terminals: each shows a part, and after Ctrl-C the group goes on there
+  kinetrail tail orders --group audit --from trim-horizon`,
 		Args: wantArgs(1, 1, "STREAM"),
 	}
 	var flags tailFlags
@@ -41,6 +59,8 @@ begins at the oldest record unless --from says otherwise.
 	cmd.Flags().StringVar(&flags.shard, "shard", "", "read only this `shard`")
 	cmd.Flags().BoolVar(&flags.follow, "follow", true, "wait for more records")
 	cmd.Flags().BoolVar(&flags.noFollow, "no-follow", false, "end when everything is shown")
+	cmd.Flags().Var(&flags.group, "group", "read as a worker of this `group`, which remembers what was shown")
+	flags.store = addStoreFlag(cmd)
 	flags.metrics = metricsFlag(cmd)
 	flags.form = outputFlag(cmd, asTable, asJSON, asRaw)
 	completeWith(cmd, "from", "latest", "trim-horizon")
@@ -51,6 +71,12 @@ begins at the oldest record unless --from says otherwise.
 		}
 		if err := oneOfFlags(cmd, "follow", "no-follow"); err != nil {
 			return err
+		}
+		if flags.group == "" && flags.store.text != "" {
+			return usageErrorf(cmd, "--store needs --group")
+		}
+		if flags.group != "" && !flags.follows() {
+			return usageErrorf(cmd, "--group reads on until Ctrl-C or -n; --no-follow is for a tail without a group")
 		}
 		return a.tail(cmd.Context(), stream, &flags)
 	}
@@ -64,6 +90,8 @@ type tailFlags struct {
 	shard    string
 	follow   bool
 	noFollow bool
+	group    groupName
+	store    *storeFlag
 	metrics  *address
 	form     *choice
 }
@@ -92,15 +120,11 @@ func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlag
 		return err
 	}
 	defer stopMetrics()
-	records := consumer.Read(ctx, client, stream.String(), consumer.From(flags.start()), func(o *consumer.Options) {
+	if flags.group != "" {
+		return a.tailGroup(ctx, client, stream, flags, sink)
+	}
+	records := consumer.Read(ctx, client, stream.String(), consumer.From(flags.start()), a.readerOptions(flags, sink), func(o *consumer.Options) {
 		o.StopAtTip = !flags.follows()
-		if flags.shard != "" {
-			o.Shards = []string{flags.shard}
-		}
-		if a.connection.local { // no quota to keep to
-			o.PollInterval, o.MaxPollInterval = 0, localPoll
-		}
-		o.Metrics, o.Logger = sink, a.logger()
 	})
 	if flags.follows() && flags.start().IsLatest() {
 		a.note("Waiting for new records of %s. --from trim-horizon shows those that are there; Ctrl-C ends.", stream.Name())
@@ -121,6 +145,19 @@ func (a *app) tail(ctx context.Context, stream kinetrail.Stream, flags *tailFlag
 		a.note("%s", nothingShown(stream, flags))
 	}
 	return nil
+}
+
+// readerOptions are those of every way to read.
+func (a *app) readerOptions(flags *tailFlags, sink metrics.Sink) func(*consumer.Options) {
+	return func(o *consumer.Options) {
+		if flags.shard != "" {
+			o.Shards = []string{flags.shard}
+		}
+		if a.connection.local { // no quota to keep to
+			o.PollInterval, o.MaxPollInterval = 0, localPoll
+		}
+		o.Metrics, o.Logger = sink, a.logger()
+	}
 }
 
 // nothingShown says what an empty end of tail means.
