@@ -1,7 +1,7 @@
 # "make help" lists what there is. Each target is one line of it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt fuzz chaos bench bench-micro load interop leases monitoring vuln ci
+.PHONY: help test race lint fmt fuzz chaos bench bench-micro bench-metrics load interop leases monitoring vuln ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ bench: ## measure the clients next to their peers, and write it down; PKG=./shar
 
 bench-micro: ## measure the tables of docs/benchmarks.md and the README, and write them down
 	go run ./internal/benchtable -w
+
+bench-metrics: ## measure what metrics cost the clients, and write it into docs/metrics.md
+	cd bench && go run ./metricscost -w
 
 load: ## measure the local server next to one that does nothing, and write docs/benchmarks-server.md
 	go run ./internal/serverload -disk -w

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/metrics"
 )
 
 // A deliver function hands the pages of one shard to the caller's code, in
@@ -346,14 +347,9 @@ func (t *tenure) call(r *kinetrail.Record, handle Handler) error {
 	ctx, cancel := t.handlerContext()
 	defer cancel()
 	ctx, span := t.spans.process(ctx, r)
-	var started time.Time
-	if t.meter.on {
-		started = time.Now()
-	}
+	timer := metrics.StartTimer(t.meter.processing)
 	err := guard(func() error { return handle(ctx, *r) })
-	if t.meter.on {
-		t.meter.processing.Observe(ctx, time.Since(started).Seconds())
-	}
+	timer.Stop(ctx)
 	span.end(err)
 	return err
 }
@@ -505,14 +501,9 @@ func (t *tenure) callBatch(batch []kinetrail.Record, handle BatchHandler) error 
 	ctx, cancel := t.handlerContext()
 	defer cancel()
 	ctx, span := t.spans.processBatch(ctx, batch)
-	var started time.Time
-	if t.meter.on {
-		started = time.Now()
-	}
+	timer := metrics.StartTimer(t.meter.processing)
 	err := guard(func() error { return handle(ctx, batch) })
-	if t.meter.on {
-		t.meter.processing.Observe(ctx, time.Since(started).Seconds())
-	}
+	timer.Stop(ctx)
 	span.end(err)
 	return err
 }
