@@ -175,8 +175,14 @@ func tenuresOf(t truth, m *member) ([]*tenure, error) {
 				return all, err
 			}
 		case "released", "lost", "ended":
-			if now != nil && now.ended == "" { // the KCL says "lost" of what it has released, too
+			// The KCL says "lost" of what it has released, too.
+			if now != nil && (now.ended == "" || now.ended == "ended" && e.Event == "lost") {
 				now.ended, now.until = e.Event, e.At
+			}
+		case "refused":
+			// The lease was taken before the position could be written.
+			if now != nil && now.ended == "released" {
+				now.ended = "lost"
 			}
 		}
 	}

@@ -70,6 +70,7 @@ var parts = []part{
 	{"kcl2", checkKCL2, []string{kcl2Worker}},
 	{"kcl3", checkKCL3, []string{kcl3Worker}},
 	{"codecs", checkCodecs, []string{asyncKinesis}},
+	{"checkpoints", checkCheckpoints, []string{asyncKinesisCheckpoints}},
 	{"readers", checkReaders, append(namesOf(pageReaders, func(r pageReader) string { return r.name }), handlerName)},
 }
 

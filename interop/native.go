@@ -27,11 +27,11 @@ const (
 // row is an item of a table.
 type row = map[string]types.AttributeValue
 
-// rows reads a table as it is, be its rows leases or not. A table that does not
+// rowsOf reads a table as it is, be its rows leases or not. A table that does not
 // exist has none.
-func (f *fleet) rows(ctx context.Context, table string) ([]row, error) {
+func rowsOf(ctx context.Context, tables *dynamodb.Client, table string) ([]row, error) {
 	var all []row
-	pages := dynamodb.NewScanPaginator(f.database.tables(), &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
+	pages := dynamodb.NewScanPaginator(tables, &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		var missing *types.ResourceNotFoundException
@@ -57,7 +57,7 @@ func textOf(r row, name string) string {
 // mode is what KCL 3 says of its fleet, empty when it says nothing.
 func (f *fleet) mode() (string, error) {
 	for _, table := range []string{f.group, f.group + stateSuffix} {
-		all, err := f.rows(f.s.ctx, table)
+		all, err := rowsOf(f.s.ctx, f.database.tables(), table)
 		if err != nil {
 			return "", err
 		}
@@ -130,7 +130,7 @@ func (f *fleet) refused(m *member, sentence string) error {
 func (f *fleet) awaitNative(m *member, leases int) error {
 	var owners []string
 	err := await(f.s.ctx, patience, fmt.Sprintf("%s has %d leases", m.name, leases), func() (bool, error) {
-		all, err := f.rows(f.s.ctx, f.group)
+		all, err := rowsOf(f.s.ctx, f.database.tables(), f.group)
 		if err != nil {
 			return false, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/lease"
 	"github.com/kinetrail/kinetrail/lease/dynamolease"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,7 +43,7 @@ type workerConfig struct {
 
 // event is a line of a worker.
 type event struct {
-	Event    string `json:"event"` // begin, record, checkpoint, holding, ended, released, lost, stopped
+	Event    string `json:"event"` // begin, record, checkpoint, holding, ended, released, lost, refused, stopped
 	Shard    string `json:"shard"`
 	At       int64  `json:"at"` // microseconds since 1970
 	Sequence string `json:"sequence,omitempty"`
@@ -96,8 +97,8 @@ func (w *goWorker) run(ctx context.Context, in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	w.group, err = consumer.New(kinesisAt(w.config.Kinesis), w.config.Stream, dynamolease.New(dynamoDBAt(w.config.DynamoDB), w.config.Application),
-		asKCLWorker(w.config))
+	store := tellingStore{dynamolease.New(dynamoDBAt(w.config.DynamoDB), w.config.Application), w}
+	w.group, err = consumer.New(kinesisAt(w.config.Kinesis), w.config.Stream, store, asKCLWorker(w.config))
 	if err != nil {
 		return err
 	}
@@ -117,6 +118,34 @@ func (w *goWorker) run(ctx context.Context, in io.Reader) error {
 	}
 	w.say(event{Event: "stopped"})
 	return nil
+}
+
+// tellingStore tells what was written, and what was refused because the lease is
+// somebody else's.
+type tellingStore struct {
+	*dynamolease.Store
+	w *goWorker
+}
+
+func (s tellingStore) Checkpoint(ctx context.Context, held lease.Lease, done kinetrail.Position) (lease.Lease, error) {
+	row, err := s.Store.Checkpoint(ctx, held, done)
+	if err == nil {
+		s.w.sayAt("checkpoint", held.ShardID, done)
+	}
+	s.refused(held, err)
+	return row, err
+}
+
+func (s tellingStore) Release(ctx context.Context, held lease.Lease) (lease.Lease, error) {
+	row, err := s.Store.Release(ctx, held)
+	s.refused(held, err)
+	return row, err
+}
+
+func (s tellingStore) refused(held lease.Lease, err error) {
+	if errors.Is(err, lease.ErrConflict) {
+		s.w.say(event{Event: "refused", Shard: held.ShardID})
+	}
 }
 
 // asKCLWorker makes a consumer what docs/kcl-compatibility.md wants beside KCL

@@ -3,11 +3,13 @@ package dynamolease
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/lease"
 )
 
@@ -19,8 +21,9 @@ import (
 //
 // Owner is the Python worker that has not given the shard up, if any; its group
 // must be stopped before the checkpoints are moved. A checkpoint of async-kinesis
-// counts records of the stream: when its last one is a KPL container, the
-// container's records after the first are delivered again.
+// counts records of the stream: when its last one is a KPL container, all of the
+// container is done. It is therefore read as the last sub-sequence number there
+// can be, math.MaxInt32.
 func ReadAsyncKinesis(ctx context.Context, api API, table string) ([]lease.Lease, error) {
 	var leases []lease.Lease
 	pages := dynamodb.NewScanPaginator(api, &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
@@ -56,6 +59,7 @@ func parseAsyncKinesis(row item) (lease.Lease, error) {
 		if !l.Checkpoint.IsRecord() || l.Checkpoint.Sub() != 0 {
 			r.fail("sequence", "is no sequence number")
 		}
+		l.Checkpoint = kinetrail.At(l.Checkpoint.Sequence(), math.MaxInt32)
 	}
 	if r.err != nil {
 		return lease.Lease{}, fmt.Errorf("shard %s: %w", l.Key, r.err)

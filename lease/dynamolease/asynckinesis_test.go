@@ -1,6 +1,7 @@
 package dynamolease
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -45,8 +46,8 @@ func TestCheckpointsOfAsyncKinesisAreRead(t *testing.T) {
 	db, _ := python(t)
 	got, err := ReadAsyncKinesis(t.Context(), db, "kinesis-checkpoints-orders")
 	want := []lease.Lease{
-		{Key: "shardId-000000000000", ShardID: "shardId-000000000000", Owner: "orders/worker-1", Checkpoint: kinetrail.At(firstSequence, 0)},
-		{Key: "shardId-000000000001", ShardID: "shardId-000000000001", Checkpoint: kinetrail.At(firstSequence[:55]+"2", 0)},
+		{Key: "shardId-000000000000", ShardID: "shardId-000000000000", Owner: "orders/worker-1", Checkpoint: kinetrail.At(firstSequence, math.MaxInt32)},
+		{Key: "shardId-000000000001", ShardID: "shardId-000000000001", Checkpoint: kinetrail.At(firstSequence[:55]+"2", math.MaxInt32)},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("ReadAsyncKinesis = %+v, %v\nwant %+v", got, err, want)

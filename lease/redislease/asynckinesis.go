@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -27,8 +28,9 @@ type Getter interface {
 //
 // Owner is the Python worker that has not given the shard up, if any; its group
 // must be stopped before the checkpoints are moved. A checkpoint of async-kinesis
-// counts records of the stream: when its last one is a KPL container, the
-// container's records after the first are delivered again.
+// counts records of the stream: when its last one is a KPL container, all of the
+// container is done. It is therefore read as the last sub-sequence number there
+// can be, math.MaxInt32.
 func ReadAsyncKinesis(ctx context.Context, client Getter, name string, shardIDs []string) ([]lease.Lease, error) {
 	var leases []lease.Lease
 	for _, id := range shardIDs {
@@ -74,6 +76,6 @@ func parseAsyncKinesis(text string, l *lease.Lease) error {
 	if !p.IsRecord() || strings.Contains(value.Sequence, "/") {
 		return fmt.Errorf("%q is no sequence number", value.Sequence)
 	}
-	l.Checkpoint = p
+	l.Checkpoint = kinetrail.At(p.Sequence(), math.MaxInt32)
 	return nil
 }

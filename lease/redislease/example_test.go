@@ -60,5 +60,5 @@ func ExampleReadAsyncKinesis() {
 		fmt.Println(l.ShardID, l.Checkpoint, store.Create(ctx, l))
 	}
 	// Output:
-	// shardId-000000000000 4963 <nil>
+	// shardId-000000000000 4963/2147483647 <nil>
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -239,7 +240,7 @@ func TestCheckpointsOfAsyncKinesisAreRead(t *testing.T) {
 	}
 	shards := []string{"shardId-000000000000", "shardId-000000000001", "shardId-000000000002", "shardId-000000000003"}
 	got, err := redislease.ReadAsyncKinesis(t.Context(), client, "orders", shards)
-	sequence := func(n int) kinetrail.Position { return kinetrail.At(fmt.Sprintf("4963%051d%d", 0, n), 0) }
+	sequence := func(n int) kinetrail.Position { return kinetrail.At(fmt.Sprintf("4963%051d%d", 0, n), math.MaxInt32) }
 	want := []lease.Lease{
 		{Key: shards[0], ShardID: shards[0], Owner: "orders/worker-1", Checkpoint: sequence(1)},
 		{Key: shards[1], ShardID: shards[1], Checkpoint: sequence(2)},
