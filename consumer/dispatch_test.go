@@ -494,6 +494,23 @@ func TestWithManualCheckpointsWhatIsGivenUpIsDone(t *testing.T) {
 	}
 }
 
+func TestAPositionThatCouldNotBeWrittenAfterItsPageIsWrittenLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 3)
+		network := leasetest.NewFaults(store)
+		network.Fail(leasetest.Checkpoint, 1)
+		got := newSeen()
+		start(t, stream, network, got.handle, func(o *consumer.Options) { o.CheckpointInterval = 0 })
+		got.await(t, 3)
+		time.Sleep(time.Minute)
+		if at := rows(t, store)[shardID(0)].Checkpoint.String(); at != "1003" {
+			t.Errorf("the checkpoint is %s a minute after it could not be written; want 1003", at)
+		}
+	})
+}
+
 func TestCheckpointTellsTheErrorsOfEveryShard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

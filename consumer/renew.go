@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,12 +96,14 @@ func (t *tenure) handOver() {
 	})
 }
 
-// checkpointLoop writes the positions that have moved.
+// checkpointLoop writes the positions that have moved. When they are written after
+// every page it repeats what failed: the next page may be far away.
 func (g *group) checkpointLoop(ctx context.Context) {
-	if g.opts.ManualCheckpoints || g.opts.CheckpointInterval == 0 {
+	if g.opts.ManualCheckpoints {
 		return
 	}
-	for sleep(ctx, g.opts.CheckpointInterval) == nil && ctx.Err() == nil {
+	interval := cmp.Or(g.opts.CheckpointInterval, g.opts.LeaseDuration/3)
+	for sleep(ctx, interval) == nil && ctx.Err() == nil {
 		within, cancel := context.WithTimeout(ctx, g.opts.LeaseDuration)
 		if err := g.checkpoint(within); err != nil && ctx.Err() == nil {
 			g.opts.Logger.WarnContext(ctx, "kinetrail: checkpoints could not be written", slog.Any("error", err))

@@ -266,11 +266,30 @@ func outdated(leases table, shards *shardmap.Map) []lease.Lease {
 			row, leased := leases[child]
 			return leased && !progressed(row)
 		})
-		if !needed {
+		if !needed && hasListedDescendant(l, leases, shards) {
 			gone = append(gone, l)
 		}
 	}
 	return gone
+}
+
+// hasListedDescendant reports whether a shard that came out of l's, or out of one
+// of those, is listed. Then the list is younger than l's shard, and the shard
+// missing in it is gone. A list without them may just be from before the reshard.
+func hasListedDescendant(l lease.Lease, leases table, shards *shardmap.Map) bool {
+	next, seen := slices.Clone(l.Children), make(map[string]bool)
+	for len(next) > 0 {
+		id := next[0]
+		next = next[1:]
+		if _, listed := shards.Shard(id); listed {
+			return true
+		}
+		if !seen[id] {
+			seen[id] = true
+			next = append(next, leases[id].Children...)
+		}
+	}
+	return false
 }
 
 // newLease is the row of a shard, without a place to begin.

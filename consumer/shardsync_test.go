@@ -185,11 +185,13 @@ func TestOutdatedLeases(t *testing.T) {
 		{"finished and removed by retention", record, end, []string{"p"}, 1},
 		{"finished, but a child has not begun", trim, end, []string{"p"}, 0},
 		{"unfinished and removed by retention", record, record, []string{"p"}, 0},
+		{"removed by retention together with its children", end, end, []string{"p", "a", "b"}, 2},
+		{"finished, and the list is from before its stream had it", end, end, []string{"p", "a", "b", "m"}, 0},
 	} {
 		rows := leased(lineage(t), map[string]kinetrail.Position{"p": tt.p, "a": tt.child, "b": record})
-		p := rows["p"]
-		p.Children = []string{"a", "b"}
-		rows["p"] = p
+		p, a := rows["p"], rows["a"]
+		p.Children, a.Children = []string{"a", "b"}, []string{"m"}
+		rows["p"], rows["a"] = p, a
 		if got := outdated(rows, without(t, lineage(t), tt.gone...)); len(got) != tt.want {
 			t.Errorf("%s: deletes %v; want %d", tt.name, got, tt.want)
 		}
