@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/kinetrail/kinetrail"
@@ -24,7 +25,8 @@ type tracker struct {
 	head   int // marks before it are passed
 	open   int
 	done   kinetrail.Position
-	change chan struct{} // closed and replaced when open shrinks; nil when nobody waits
+	told   kinetrail.Position // by position
+	change chan struct{}      // closed and replaced when open shrinks; nil when nobody waits
 }
 
 type mark struct {
@@ -159,12 +161,25 @@ func (t *tracker) pass(p kinetrail.Position) {
 	}
 }
 
-// position is the place up to which everything is done, zero when nothing is.
+// position is the place up to which everything is done, zero when nothing is. From
+// then on neither the tracker nor the caller keeps the page it lay in.
 func (t *tracker) position() kinetrail.Position {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
-	return t.done
+	if t.done != t.told {
+		t.told = detached(t.done)
+	}
+	t.done = t.told
+	return t.told
+}
+
+// detached is p without the memory of the page that its text may lie in.
+func detached(p kinetrail.Position) kinetrail.Position {
+	if !p.IsRecord() {
+		return p
+	}
+	return kinetrail.At(strings.Clone(p.Sequence()), p.Sub())
 }
 
 // full reports whether add would wait.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
@@ -33,6 +34,7 @@ type source struct {
 	meter    *shardMeter
 	spans    *spans
 	buffered *budget
+	polled   *atomic.Int64 // shards being polled
 	split    *deaggregator
 	giveUp   bool // on errors that asking again does not heal
 	opened   func()
@@ -48,12 +50,16 @@ func (s source) fetcher() fetcher {
 	if s.fanOut != nil {
 		return newSubscriber(s)
 	}
+	s.polled.Add(1)
 	return &poller{source: s}
 }
 
-// passed moves the place to go on from behind a page.
+// passed moves the place to go on from behind a page, which it does not keep: an
+// idle shard would hold its last page, of up to ten megabytes, for the sake of one
+// sequence number.
 func (s *source) passed(pg *page) {
 	if !pg.last.IsZero() {
+		pg.last = detached(pg.last)
 		s.resume, s.inclusive, s.skipping = pg.last, false, false
 	}
 }

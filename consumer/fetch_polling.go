@@ -93,8 +93,8 @@ func (p *poller) next(ctx context.Context) (*page, error) {
 	}
 }
 
-// close does nothing: between two calls a poller holds nothing open.
-func (p *poller) close() {}
+// close counts the poller out; between two calls it holds nothing open.
+func (p *poller) close() { p.polled.Add(-1) }
 
 // fetch makes one GetRecords call, and one for an iterator when there is none.
 func (p *poller) fetch(ctx context.Context) (*page, error) {
@@ -205,9 +205,33 @@ func (p *poller) pace(pg *page, started time.Time) {
 	case pg.kinesisRecords > 0:
 		p.pause = 0
 	default:
-		p.pause = min(max(2*p.pause, p.opts.PollInterval, shortestPause), p.opts.MaxPollInterval)
-		p.notBefore = started.Add(max(p.pause, p.opts.PollInterval))
+		before, longest := p.pause, p.opts.longestPause(p.polled.Load())
+		p.pause = min(max(2*before, p.opts.PollInterval, shortestPause), longest)
+		pause := p.pause
+		if before < longest && p.pause == longest {
+			// Once in each idle time, so that shards which fell idle together are
+			// not asked together, each over a connection of its own, for ever.
+			pause -= rand.N(max(longest-p.opts.PollInterval, 1))
+		}
+		p.notBefore = started.Add(max(pause, p.opts.PollInterval))
 	}
+}
+
+const (
+	// idlePause is how long an idle shard is left alone.
+	idlePause = time.Second
+
+	// idleShare is how long it is left alone for each shard that is polled, when
+	// that is longer: 500 calls a second cost a twentieth of a core or so.
+	idleShare = 2 * time.Millisecond
+)
+
+// longestPause is MaxPollInterval where this many shards are polled.
+func (o *Options) longestPause(shards int64) time.Duration {
+	if o.MaxPollInterval > 0 {
+		return o.MaxPollInterval
+	}
+	return max(idlePause, time.Duration(shards)*idleShare)
 }
 
 // recover decides what follows a failed call: an iterator anew, a pause, or the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -38,6 +39,7 @@ type group struct {
 	deliver  deliver
 	inFlight int
 	buffered *budget
+	polled   atomic.Int64 // shards
 	memories memories
 	sink     *metrics.Isolated
 	tracer   trace.Tracer

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -50,6 +51,7 @@ type reader struct {
 	opts     Options
 	only     map[string]bool
 	buffered *budget
+	polled   atomic.Int64 // shards
 	memories memories
 	meter    *streamMeter
 	tracer   trace.Tracer
@@ -250,7 +252,7 @@ func (rd *reader) parentsDone(s *readShard) bool {
 // fetch puts the pages of one shard on their way to the loop.
 func (rd *reader) fetch(ctx context.Context, s *readShard) {
 	from := source{
-		api: rd.api, fanOut: rd.fanOut, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, giveUp: true,
+		api: rd.api, fanOut: rd.fanOut, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, polled: &rd.polled, giveUp: true,
 		spans:  newSpans(&rd.opts, rd.tracer, rd.stream, "", s.ID),
 		resume: s.from, inclusive: true,
 		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, extracts: rd.opts.Extract, meter: s.meter, memories: &rd.memories},
@@ -399,7 +401,7 @@ func (rd *reader) idle(ctx context.Context) (done bool, err error) {
 	if !rd.unsure && (rd.opts.StopAtTip || len(rd.only) > 0) {
 		return true, nil
 	}
-	if err := sleep(ctx, rd.opts.MaxPollInterval); err != nil {
+	if err := sleep(ctx, rd.opts.longestPause(0)); err != nil {
 		return false, err
 	}
 	return false, rd.relist(ctx)
