@@ -45,10 +45,15 @@ func SplitVerified(data []byte, dst []UserRecord) ([]UserRecord, error) {
 }
 
 func splitMessage(message []byte, dst []UserRecord) ([]UserRecord, error) {
-	if records, usual := splitUsual(message, dst); usual {
+	records, usual := splitUsual(message, dst)
+	if usual {
 		return records, nil
 	}
-	return splitAny(message, dst)
+	records, err := splitAny(message, records)
+	if err != nil {
+		return dst, err
+	}
+	return records, nil
 }
 
 // splitAny splits any message.

@@ -10,7 +10,8 @@ import (
 // splitUsual appends the records of a message that is laid out as aggregators
 // write it: the tables, then the records, the fields of each by their numbers and
 // none twice. One walk is enough for that. It reports false for every other
-// message, right or wrong, and splitAny says what it is.
+// message, right or wrong, and returns dst, perhaps with more room; splitAny says
+// what it is.
 func splitUsual(message []byte, dst []UserRecord) (records []UserRecord, usual bool) {
 	keys, hashKeys, at := countTables(message)
 	var few [16]string // most containers hold few keys: tables on the stack
@@ -29,33 +30,42 @@ func splitUsual(message []byte, dst []UserRecord) (records []UserRecord, usual b
 			hashKeys--
 		}
 	}
+	if w.odd {
+		return dst, false
+	}
+	if records, usual = w.records(t, dst); !usual {
+		return records[:len(dst)], false
+	}
+	return records, true
+}
+
+// records appends the records, with which the message ends.
+func (w *walk) records(t tables, records []UserRecord) ([]UserRecord, bool) {
 	var headers []kinetrail.Header // room for those to come
-	records = dst
-	for w.at < len(message) {
-		if message[w.at] != keyOfRecord {
-			return dst, false
-		}
+	for w.at < len(w.message) {
 		first := w.at
+		if !w.is(keyOfRecord) {
+			return records, false
+		}
 		record := walk{message: w.value()}
-		if w.odd {
-			return dst, false
+		var r UserRecord
+		if w.odd || !record.record(&r, t) {
+			return records, false
 		}
-		if len(records) == cap(records) {
-			records = slices.Grow(records, 1+(len(message)-w.at)/(w.at-first))
-		}
-		records = append(records, UserRecord{})
-		r := &records[len(records)-1]
-		if !record.record(r, t) {
-			return dst, false
-		}
+		// If all are like this one.
+		inAll := 1 + (len(w.message)-w.at)/(w.at-first)
 		if record.at < len(record.message) {
-			headers = record.tags(r, headers, (len(message)-first)/(w.at-first))
+			headers = record.tags(&r, headers, inAll)
 		}
 		if record.odd || record.at < len(record.message) {
-			return dst, false
+			return records, false
 		}
+		if len(records) == cap(records) {
+			records = slices.Grow(records, inAll)
+		}
+		records = append(records, r)
 	}
-	return records, !w.odd
+	return records, true
 }
 
 // The keys of the fields, number and wire type.
@@ -162,8 +172,8 @@ func (w *walk) record(r *UserRecord, t tables) (usual bool) {
 	return !w.odd
 }
 
-// tags fills in the headers of r and returns the room for further ones. As many
-// records are still to come, this one included.
+// tags fills in the headers of r and returns the room for further ones. About so
+// many records are still to come, this one included.
 func (w *walk) tags(r *UserRecord, room []kinetrail.Header, records int) []kinetrail.Header {
 	start, n := w.at, 0
 	for w.is(keyOfTag) {
@@ -174,7 +184,7 @@ func (w *walk) tags(r *UserRecord, room []kinetrail.Header, records int) []kinet
 		return room
 	}
 	if len(room) < n {
-		room = make([]kinetrail.Header, n*records) // if all are like this one
+		room = make([]kinetrail.Header, n*records)
 	}
 	w.at = start
 	for i := range n {

@@ -45,11 +45,11 @@ func (t *tenure) oneByOne(pg *page, handle Handler) error {
 		t.tracker.enter()
 	}
 	for r := pg.next(); r != nil; r = pg.next() {
-		if t.leaving.Load() {
-			t.release(pg)
-			return errLeft
+		err := t.over()
+		if err == nil {
+			err = handleOne(r, handle)
 		}
-		if err := handleOne(r, handle); err != nil {
+		if err != nil {
 			t.release(pg)
 			return err
 		}
@@ -58,6 +58,17 @@ func (t *tenure) oneByOne(pg *page, handle Handler) error {
 		t.tracker.leave()
 	}
 	t.settle(pg)
+	return nil
+}
+
+// over says why no further record is handed on, if so.
+func (t *tenure) over() error {
+	if t.leaving.Load() {
+		return errLeft
+	}
+	if t.ctx.Err() != nil {
+		return context.Cause(t.ctx)
+	}
 	return nil
 }
 
@@ -425,8 +436,8 @@ func (b *batcher) run() error {
 func (b *batcher) add(pg *page) error {
 	b.pages = append(b.pages, pg)
 	for r := pg.next(); r != nil; r = pg.next() {
-		if b.t.leaving.Load() {
-			return errLeft
+		if err := b.t.over(); err != nil {
+			return err
 		}
 		if len(b.records) > 0 && b.t.tracker.full() {
 			if err := b.deliver(); err != nil {
@@ -470,6 +481,9 @@ func (b *batcher) flush() error {
 // the last, which may hold more, are then delivered.
 func (b *batcher) deliver() error {
 	t := b.t
+	if t.ctx.Err() != nil {
+		return context.Cause(t.ctx)
+	}
 	call := func() error { return t.callBatch(b.records, b.handle) }
 	if err := t.failed(b.records, call(), call); err != nil {
 		return err

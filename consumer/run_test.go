@@ -318,3 +318,34 @@ func TestAGroupInAFileGoesOnAfterARestart(t *testing.T) {
 		}
 	}
 }
+
+func TestAHandlerThatIgnoresTheEndOfItsCtxGetsNoFurtherRecord(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("enough")
+	run := map[string]func(c *consumer.Consumer, ctx context.Context, handle func()) error{
+		"Run": func(c *consumer.Consumer, ctx context.Context, handle func()) error {
+			return c.Run(ctx, func(context.Context, kinetrail.Record) error { handle(); return nil })
+		},
+		"RunBatch": func(c *consumer.Consumer, ctx context.Context, handle func()) error {
+			return c.RunBatch(ctx, func(context.Context, []kinetrail.Record) error { handle(); return nil })
+		},
+	}
+	for name, run := range run {
+		for _, manual := range []bool{false, true} {
+			stream := newFakeStream(1)
+			for range 20 {
+				stream.put(0, "k", []byte("x"))
+			}
+			c, err := consumer.New(stream, "orders", memlease.New(), fast, quiet, func(o *consumer.Options) { o.MaxBatch, o.ManualCheckpoints = 1, manual })
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			handled := 0
+			err = run(c, ctx, func() { handled++; cancel(cause) })
+			if handled != 1 || !errors.Is(err, cause) {
+				t.Errorf("%s, manual checkpoints %t: %d records were handled, error %v; want one and %v", name, manual, handled, err, cause)
+			}
+		}
+	}
+}
