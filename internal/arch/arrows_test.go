@@ -87,6 +87,7 @@ var arrows = map[string]row{
 	// Small tools.
 	"internal/arch":        {},
 	"internal/chaintest":   {},                      // tests alone
+	"internal/oracle":      {},                      // tests alone
 	"internal/metricstest": {suppliers: prometheus}, // tests alone
 	"internal/docs":        {},                      // tests alone
 	"internal/benchtable":  {},                      // a program
@@ -140,7 +141,7 @@ var arrows = map[string]row{
 		suppliers: slices.Concat(awsSDK, otelAPI, otelSDK),
 	},
 	"internal/cli": {
-		imports:   []string{"..."},
+		imports: []string{"..."},
 		suppliers: slices.Concat(awsSDK, awsConfig, lambdaSDK, otelAPI, otelSDK, commandLine, prometheus, dynamoDB,
 			[]string{"github.com/redis/go-redis/v9"}), // the stores of its groups
 	},
