@@ -1,6 +1,7 @@
 package kinesisprotocol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -60,34 +61,52 @@ func (s *cborScanner) getRecords(read *answer) {
 func (s *cborScanner) records(records []Record) []Record {
 	elements := s.open(cborArray)
 	records = slices.Grow(records, elements.atMost(kinetrail.MaxGetRecords))
+	var names recordNames
 	for s.more(&elements) {
 		records = append(records, Record{})
-		s.record(&records[len(records)-1])
+		s.record(&records[len(records)-1], &names)
 	}
 	return records
 }
 
-func (s *cborScanner) record(r *Record) {
-	for members := s.open(cborMap); s.more(&members); {
-		name := s.text()
+func (s *cborScanner) record(r *Record, names *recordNames) {
+	at := 0
+	for members := s.open(cborMap); s.more(&members); at++ {
+		name := s.recordMember(names, at)
 		if s.null() {
 			continue
 		}
-		switch string(name) {
-		case "ApproximateArrivalTimestamp":
-			r.arrivedAt, r.has = s.milliseconds(), r.has|memberArrival
-		case "Data":
+		switch name {
+		case memberArrival:
+			r.arrivedAt = s.milliseconds()
+		case memberData:
 			r.Data = s.bytes(cborBytes)
-		case "EncryptionType":
-			r.encryption, r.has = s.encryption(), r.has|memberEncryption
-		case "PartitionKey":
-			r.PartitionKey, r.has = textOf(s.text()), r.has|memberKey
-		case "SequenceNumber":
-			r.SequenceNumber, r.has = textOf(s.text()), r.has|memberSequence
+		case memberEncryption:
+			r.encryption = s.encryption()
+		case memberKey:
+			r.PartitionKey = textOf(s.text())
+		case memberSequence:
+			r.SequenceNumber = textOf(s.text())
 		default:
 			s.odd = true
 		}
+		r.has |= name
 	}
+}
+
+// recordMember is the name of a record's member number at, or 0 for one that is
+// not known, as in JSON.
+func (s *cborScanner) recordMember(names *recordNames, at int) member {
+	if at >= len(names) {
+		return recordMembers[string(s.text())].member
+	}
+	guess := &names[at]
+	if guess.member != 0 && bytes.HasPrefix(s.page[s.at:], bytesOf(guess.cbor)) {
+		s.at += len(guess.cbor)
+		return guess.member
+	}
+	*guess = recordMembers[string(s.text())]
+	return guess.member
 }
 
 // encryption is one of the service's words for it.

@@ -115,20 +115,20 @@ func (s *scanner) record(r *Record, names *recordNames) {
 
 // recordNames are the members of the record before, in their order. Those of the
 // next have the same, nearly always, so that a look tells.
-type recordNames [5]struct {
+type recordNames [5]recordName
+
+type recordName struct {
 	member member
-	text   string // with quotes and colon
+	json   string // with quotes and colon
+	cbor   string // with the head
 }
 
-var recordMembers = map[string]struct {
-	member member
-	text   string
-}{
-	"ApproximateArrivalTimestamp": {memberArrival, `"ApproximateArrivalTimestamp":`},
-	"Data":                        {memberData, `"Data":`},
-	"EncryptionType":              {memberEncryption, `"EncryptionType":`},
-	"PartitionKey":                {memberKey, `"PartitionKey":`},
-	"SequenceNumber":              {memberSequence, `"SequenceNumber":`},
+var recordMembers = map[string]recordName{
+	"ApproximateArrivalTimestamp": {memberArrival, `"ApproximateArrivalTimestamp":`, "\x78\x1bApproximateArrivalTimestamp"},
+	"Data":                        {memberData, `"Data":`, "\x64Data"},
+	"EncryptionType":              {memberEncryption, `"EncryptionType":`, "\x6eEncryptionType"},
+	"PartitionKey":                {memberKey, `"PartitionKey":`, "\x6cPartitionKey"},
+	"SequenceNumber":              {memberSequence, `"SequenceNumber":`, "\x6eSequenceNumber"},
 }
 
 // recordMember is the name of a record's member number at, or 0 for one that is
@@ -138,8 +138,8 @@ func (s *scanner) recordMember(names *recordNames, at int) member {
 		return recordMembers[string(s.name())].member
 	}
 	guess := &names[at]
-	if guess.member != 0 && bytes.HasPrefix(s.page[s.at:], bytesOf(guess.text)) {
-		s.at += len(guess.text)
+	if guess.member != 0 && bytes.HasPrefix(s.page[s.at:], bytesOf(guess.json)) {
+		s.at += len(guess.json)
 		return guess.member
 	}
 	*guess = recordMembers[string(s.name())]
