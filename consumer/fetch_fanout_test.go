@@ -56,7 +56,7 @@ func serveWith(t *testing.T, shards int, opts ...func(*localkinesis.Options)) (*
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	return server, &subscribing{Client: server.Client(), calls: make(map[string][]time.Time)}
+	return server, &subscribing{Client: server.Client(), calls: make(map[string][]time.Time), from: make(map[types.ShardIteratorType]int)}
 }
 
 // subscribing is a client that notes when each shard was subscribed to.
@@ -65,12 +65,14 @@ type subscribing struct {
 
 	mu       sync.Mutex
 	calls    map[string][]time.Time
+	from     map[types.ShardIteratorType]int
 	accepted int
 }
 
 func (c *subscribing) SubscribeToShard(ctx context.Context, in *kinesis.SubscribeToShardInput, opts ...func(*kinesis.Options)) (*kinesis.SubscribeToShardOutput, error) {
 	c.mu.Lock()
 	c.calls[*in.ShardId] = append(c.calls[*in.ShardId], time.Now())
+	c.from[in.StartingPosition.Type]++
 	c.mu.Unlock()
 	out, err := c.Client.SubscribeToShard(ctx, in, opts...)
 	if err == nil {
@@ -108,6 +110,32 @@ func (c *subscribing) checkPace(t *testing.T, average time.Duration) {
 		if n := len(at); n > 1 && at[n-1].Sub(at[0]) < average*time.Duration(n-1) {
 			t.Errorf("shard %s: %d calls in %v; want at most one in %v", shard, n, at[n-1].Sub(at[0]), average)
 		}
+	}
+}
+
+// checkRenewals checks that each subscription but the first is a renewal: behind
+// the last event, after 4 minutes to 4:30, and not all after the same time.
+func (c *subscribing) checkRenewals(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	ages, calls := make(map[time.Duration]bool), 0
+	for shard, at := range c.calls {
+		calls += len(at)
+		for i := 1; i < len(at); i++ {
+			age := at[i].Sub(at[i-1])
+			ages[age] = true
+			if age < 4*time.Minute || age > 4*time.Minute+31*time.Second {
+				t.Errorf("shard %s: subscription %d was replaced after %v; want it renewed after 4 minutes to 4:30", shard, i-1, age)
+			}
+		}
+	}
+	if n := len(ages); n < calls/2 {
+		t.Errorf("%d subscriptions were renewed after %d different times; want chance to spread them", calls, n)
+	}
+	if n := c.from[types.ShardIteratorTypeAfterSequenceNumber]; n != calls-len(c.calls) {
+		t.Errorf("%d of %d subscriptions began behind an event; want all but the first of each shard", n, calls)
 	}
 }
 
@@ -179,7 +207,8 @@ func (s *seen) all() []kinetrail.Record {
 	return slices.Clone(s.records)
 }
 
-var fourKeys = []string{"a", "b", "c", "d"}
+// fourKeys are keys of the four shards of a stream, in the order of the shards.
+var fourKeys = []string{"a", "c", "b", "e"}
 
 func TestFanOutRegistersAConsumerNamedAfterTheGroupAndUsesItAgain(t *testing.T) {
 	t.Parallel()
@@ -365,8 +394,8 @@ func TestRunEndsWhenTheConsumerMayNotBeRegistered(t *testing.T) {
 	})
 }
 
-// Between two renewals the server's clock moves by half a minute nine times, and
-// a record comes each time.
+// Between two renewals the server's clock moves by half a minute eight or nine
+// times; every second minute a shard has a record.
 func TestThousandsOfRenewalsLoseNothingAndRepeatNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -382,15 +411,14 @@ func TestThousandsOfRenewalsLoseNothingAndRepeatNothing(t *testing.T) {
 		const renewals = 2000
 		for accepted := 0; accepted < 4+renewals; _, accepted = client.count() {
 			time.Sleep(30 * time.Second)
-			server.Clock().Advance(30 * time.Second)
-			put.put(t, client.Client, fourKeys...)
+			server.Clock().Advance(30 * time.Second) // an event for every shard
+			put.put(t, client.Client, fourKeys[put.all()%4])
 		}
 		got.await(t, put.all())
 		if n := onceInOrder(t, got.all()); n != put.all() {
 			t.Errorf("%d records; want %d", n, put.all())
 		}
-		// The 4 minutes to 4:30 after which a subscription is renewed.
-		client.checkPace(t, 4*time.Minute)
+		client.checkRenewals(t)
 		calls, accepted := client.count()
 		if calls != accepted {
 			t.Errorf("%d calls, %d accepted; want none refused", calls, accepted)
@@ -407,7 +435,7 @@ func TestThousandsOfRenewalsLoseNothingAndRepeatNothing(t *testing.T) {
 func TestThousandsOfCutSubscriptionsLoseNothingAndDoNotStorm(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, client := serveWith(t, 4)
+		server, client := serveWith(t, 4, func(o *localkinesis.Options) { o.KeepCalls = 1 << 20 })
 		strike(t, server,
 			"SubscribeToShard p=0.5 seed=1 cut=1",
 			"SubscribeToShard cut=3", // the others
@@ -433,6 +461,15 @@ func TestThousandsOfCutSubscriptionsLoseNothingAndDoNotStorm(t *testing.T) {
 		}
 		client.checkPace(t, 3*time.Second)
 		calls, accepted := client.count()
+		served := 0
+		for _, call := range server.Calls() {
+			if call.Operation == "SubscribeToShard" {
+				served++
+			}
+		}
+		if served != calls {
+			t.Errorf("the server was called %d times for %d calls; want no retries that nobody counts", served, calls)
+		}
 		reconnects := int64(0)
 		for shard := range 4 {
 			reconnects += sink.Counters()["consumer_fanout_reconnects_total{shard_id="+shardID(shard)+",stream_name=orders}"]
@@ -710,9 +747,9 @@ func TestASlowHandlerHoldsTheServiceBackAndOutlivesSubscriptions(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		early := read.Load()
 		time.Sleep(15 * time.Minute)
-		// An event has up to 2 MiB, in base64. One is with the handler, and three
-		// are on the way to it, in this package and in the SDK.
-		if most := int64(shards * 4 * 27 << 20 / 10); early == 0 || read.Load() > most || read.Load() != early {
+		// An event has up to 2 MiB, in base64. There is room for one, and three of
+		// each shard wait for it, in this package and in the SDK.
+		if most := int64((1 + 3*shards) * 27 << 20 / 10); early == 0 || read.Load() > most || read.Load() != early {
 			t.Errorf("%d bytes were read while the handler stood still, %d after the first 30 s; want no more after them, and at most %d", read.Load(), early, most)
 		}
 		if calls, _ := client.count(); calls != shards {
@@ -775,6 +812,39 @@ func TestAConsumerThatIsDeregisteredIsRegisteredAgain(t *testing.T) {
 		got.await(t, 8)
 		onceInOrder(t, got.all())
 		client.checkPace(t, 0)
+	})
+}
+
+func TestAutoPollsOnWhenItsConsumerIsGoneAndThereIsNoRoomForAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, client := serveWith(t, 4)
+		got := newSeen()
+		worker := start(t, client, ordersApp(), got.handle, auto)
+		receive(t, worker.Ready())
+		var put numbers
+		put.put(t, client.Client, fourKeys...)
+		got.await(t, put.all())
+		consumers, err := server.Consumers("orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.DeregisterStreamConsumer(t.Context(), &kinesis.DeregisterStreamConsumerInput{ConsumerARN: &consumers[0].ARN}); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, client.Client)
+		put.put(t, client.Client, fourKeys...)
+		got.await(t, put.all())
+		time.Sleep(time.Minute)
+		before, _ := client.count()
+		put.put(t, client.Client, fourKeys...)
+		got.await(t, put.all())
+		if n := onceInOrder(t, got.all()); n != put.all() {
+			t.Errorf("%d records; want %d", n, put.all())
+		}
+		if after, _ := client.count(); after != before {
+			t.Errorf("%d subscriptions were tried after the fallback; want none", after-before)
+		}
 	})
 }
 
@@ -851,22 +921,38 @@ func TestReadFansOutWhenAsked(t *testing.T) {
 	})
 }
 
-// A subscription from the latest is cut before its first event: the next one must
-// not begin later than it did.
-func TestASubscriptionFromTheLatestKeepsItsPlace(t *testing.T) {
+// endingAtOnce ends its first subscription before an event is received, and puts
+// a record behind it.
+type endingAtOnce struct{ *subscribing }
+
+func (c endingAtOnce) SubscribeToShard(ctx context.Context, in *kinesis.SubscribeToShardInput, opts ...func(*kinesis.Options)) (*kinesis.SubscribeToShardOutput, error) {
+	out, err := c.subscribing.SubscribeToShard(ctx, in, opts...)
+	if calls, _ := c.count(); err == nil && calls == 1 {
+		_ = out.GetStream().Close()
+		for range out.GetStream().Events() {
+			continue // what came with the answer
+		}
+		_, err = c.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: aws.String("orders"), PartitionKey: aws.String("k"), Data: []byte("after")})
+	}
+	return out, err
+}
+
+func TestASubscriptionFromTheLatestThatEndsBeforeItsFirstEventKeepsItsPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server, client := serveWith(t, 1)
-		strike(t, server, "SubscribeToShard nth=1 times=3 cut=1")
-		put(t, client.Client, "k", "before")
+		_, counting := serveWith(t, 1)
+		put(t, counting.Client, "k", "before")
 		time.Sleep(10 * time.Second)
-		got := newSeen()
-		worker := start(t, client, ordersApp(), got.handle, fanOut, consumer.From(kinetrail.Latest()))
-		receive(t, worker.Ready())
-		put(t, client.Client, "k", "after")
-		got.await(t, 1)
-		if data := got.data(); !slices.Equal(data, []string{"after"}) {
-			t.Errorf("%q came; want what was put after Ready", data)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for r, err := range consumer.Read(ctx, endingAtOnce{counting}, "orders", consumer.From(kinetrail.Latest()), quiet, fanOut, func(o *consumer.Options) { o.ConsumerName = "tail" }) {
+			if err != nil || string(r.Data) != "after" {
+				t.Errorf("%q came, %v; want what was put after the first subscription", r.Data, err)
+			}
+			break
+		}
+		if calls, _ := counting.count(); calls != 2 {
+			t.Errorf("%d subscriptions; want 2", calls)
 		}
 	})
 }
