@@ -172,8 +172,10 @@ func missing(leases table, shards *shardmap.Map, only map[string]bool, from, sta
 		begun = start
 	}
 	var create []lease.Lease
-	for _, shard := range ancestorsFirst(shards) {
-		if _, leased := leases[shard.ID]; leased || len(only) > 0 && !only[shard.ID] || wasFinished(shard, leases, shards) {
+	sorted := ancestorsFirst(shards)
+	cleaned := cleanedUp(sorted, leases, shards)
+	for _, shard := range sorted {
+		if _, leased := leases[shard.ID]; leased || len(only) > 0 && !only[shard.ID] || cleaned[shard.ID] {
 			continue
 		}
 		l := newLease(shard)
@@ -210,19 +212,18 @@ func generations(leases []lease.Lease) [][]lease.Lease {
 	return runs
 }
 
-// wasFinished reports whether a listed shard without a lease was read to its
-// end and its row cleaned up: all its children have been read from.
-func wasFinished(shard shardmap.Shard, leases table, shards *shardmap.Map) bool {
-	children := shards.Children(shard.ID)
-	if !shard.Closed || len(children) == 0 {
-		return false
-	}
-	for _, child := range children {
-		if !progressed(leases[child]) {
-			return false
+// cleanedUp returns the listed shards that were read to their end and their rows
+// deleted: each of their children has been read from, or was cleaned up itself.
+func cleanedUp(ancestorsFirst []shardmap.Shard, leases table, shards *shardmap.Map) map[string]bool {
+	cleaned := make(map[string]bool)
+	for _, shard := range slices.Backward(ancestorsFirst) {
+		children := shards.Children(shard.ID)
+		if _, leased := leases[shard.ID]; leased || !shard.Closed || len(children) == 0 {
+			continue
 		}
+		cleaned[shard.ID] = !slices.ContainsFunc(children, func(child string) bool { return !cleaned[child] && !progressed(leases[child]) })
 	}
-	return true
+	return cleaned
 }
 
 // ancestorsFirst returns the shards so that every parent stands before its
