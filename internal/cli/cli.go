@@ -55,6 +55,8 @@ func (a *app) commands() []*cobra.Command {
 		inGroup(groupStreams, a.listCommand()),
 		inGroup(groupStreams, a.describeCommand()),
 		inGroup(groupStreams, a.reshardCommand()),
+		inGroup(groupGroups, a.groupCommand()),
+		inGroup(groupGroups, a.lagCommand()),
 		inGroup(groupExplain, a.hashkeyCommand()),
 		inGroup(groupExplain, a.decodeCommand()),
 		inGroup(groupOther, a.versionCommand()),

@@ -10,6 +10,7 @@ func init() {
 const (
 	groupLocal   = "local"
 	groupStreams = "streams"
+	groupGroups  = "groups"
 	groupExplain = "explain"
 	groupOther   = "other"
 )
@@ -18,6 +19,7 @@ func commandGroups() []*cobra.Group {
 	return []*cobra.Group{
 		{ID: groupLocal, Title: "Try it on this machine:"},
 		{ID: groupStreams, Title: "Work with streams:"},
+		{ID: groupGroups, Title: "Work with consumer groups:"},
 		{ID: groupExplain, Title: "Explain keys, numbers and records (no connection needed):"},
 		{ID: groupOther, Title: "Other:"},
 	}
