@@ -1,7 +1,7 @@
 # "make help" lists what there is. Each target is one line of it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt fuzz chaos bench bench-micro bench-metrics load interop leases monitoring vuln ci
+.PHONY: help test race lint fmt fuzz chaos bench bench-micro bench-metrics load shards interop leases monitoring vuln ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench-metrics: ## measure what metrics cost the clients, and write it into docs/
 
 load: ## measure the local server next to one that does nothing, and write docs/benchmarks-server.md
 	go run ./internal/serverload -disk -w
+
+shards: ## measure one consumer on 1,000 shards: its memory, and what it costs while they are idle
+	cd bench && go run . shards
 
 interop: ## check against the AWS CLI, boto3, the JS and Java SDKs, KPL, KCL and async-kinesis
 	interop/run

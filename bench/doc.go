@@ -14,6 +14,8 @@
 //	go run . run -only put-100       one workload; only prints
 //	go run . client -profile p.out put-100 sdk   one client, with a CPU profile
 //
+//	go run . shards                  one consumer on 1,000 shards: memory, and idle
+//
 // CPU time per user record is the figure to look at. Records per second depend
 // on what else the machine does.
 package main

@@ -24,7 +24,7 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("say run, client or serve; see go doc")
+		return errors.New("say run, client, serve or shards; see go doc")
 	}
 	switch args[0] {
 	case "run":
@@ -33,8 +33,12 @@ func command(ctx context.Context, args []string) error {
 		return runClient(ctx, args[1:], os.Stdout)
 	case "serve":
 		return serve(os.Stdin, os.Stdout)
+	case "shards":
+		return thousandShards(ctx, args[1:], os.Stdout)
+	case "serve-shards":
+		return serveShards(ctx, args[1:], os.Stdin, os.Stdout)
 	}
-	return fmt.Errorf("%q is none of run, client and serve", args[0])
+	return fmt.Errorf("%q is none of run, client, serve and shards", args[0])
 }
 
 // serve runs the server until its input ends. It says where it listens.
