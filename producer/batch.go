@@ -19,9 +19,10 @@ const worthRequest = 1 << 20
 // stream's largest record.
 type rules struct {
 	aggregation    Aggregation
-	lanes          bool // records of a lane wait for each other
-	hashes         bool // records go by their hash keys
-	metered        bool // somebody counts
+	lanes          bool   // records of a lane wait for each other
+	keyMask        uint64 // what keys are told apart by
+	hashes         bool   // records go by their hash keys
+	metered        bool   // somebody counts
 	linger         time.Duration
 	deadline       time.Duration
 	maxAttempts    int
@@ -53,7 +54,8 @@ type schedule struct {
 	targets    map[string]*target
 	roads      []road  // to targets
 	anywhere   *target // of records whose shard is not known
-	lanes      map[string]*lane
+	lanes      map[laneName]*lane
+	keys       keySet           // of plain records
 	misplaced  []*kinesisRecord // their verdict needs a newer shard map
 	stale      bool             // shards was seen to be out of date
 
@@ -87,7 +89,7 @@ type schedule struct {
 	// At rest, or of use to one at a time.
 	entry        containerEntry
 	users        userPool
-	slab         *userSlab // of records that share no lane
+	slab         *userSlab // where the next records lie
 	freeRecords  []*kinesisRecord
 	freeBoxes    *container
 	freeLanes    *lane
@@ -95,7 +97,10 @@ type schedule struct {
 }
 
 func newSchedule(r rules) schedule {
-	s := schedule{rules: r, lanes: make(map[string]*lane)}
+	s := schedule{rules: r, lanes: make(map[laneName]*lane)}
+	if r.lanes && r.aggregation == Off {
+		s.keys = newKeySet()
+	}
 	s.anywhere = s.newTarget("", limiter{})
 	return s
 }
@@ -348,9 +353,7 @@ func (s *schedule) take(r *request, l *lane) *kinesisRecord {
 		return k
 	}
 	if l.sorts(s) {
-		if l = s.sortOut(l); l == nil {
-			return nil
-		}
+		return s.takeInOrder(r, l)
 	}
 	l.unacked++
 	k := r.add()
@@ -358,7 +361,24 @@ func (s *schedule) take(r *request, l *lane) *kinesisRecord {
 	return k
 }
 
-// sorts reports whether the next record of l goes by the lane of its key.
+// takeInOrder takes the next record of a shared lane into r, unless others of
+// its key go first.
+func (s *schedule) takeInOrder(r *request, l *lane) *kinesisRecord {
+	id := s.keyOf(l.waiting.first)
+	at, busy := s.keys.slot(id)
+	if busy || l.waiting.first.explicitHashKey != "" {
+		s.sortOut(l, id)
+		return nil
+	}
+	s.keys.add(at, id)
+	k := r.add()
+	s.make(k, l)
+	k.lane, k.key = nil, id
+	return k
+}
+
+// sorts reports whether the next record of l has to wait while others of its key
+// are on their way.
 func (l *lane) sorts(s *schedule) bool {
 	return l.shared() && !l.groups && s.rules.lanes && !l.waiting.first.keyless
 }
@@ -373,27 +393,11 @@ func (r *request) add() *kinesisRecord {
 	return &r.records[len(r.records)-1]
 }
 
-// sortOut brings the next record of a shared lane to the lane of its key. It
-// returns that lane if the record may be sent at once.
-func (s *schedule) sortOut(l *lane) *lane {
-	busy := s.keyIsBusy(l)
-	u := l.waiting.pop()
-	own := s.laneOfKey(u)
-	own.waiting.append(u)
-	if !busy && u.explicitHashKey == "" {
-		return own
-	}
+// sortOut brings the next record of a shared lane to the lane of its key.
+func (s *schedule) sortOut(l *lane, id keyID) {
+	own := s.laneOfID(id)
+	own.waiting.append(l.waiting.pop())
 	s.update(own)
-	return nil
-}
-
-// keyIsBusy reports whether the next record of a shared lane has to wait for
-// others of its key.
-func (s *schedule) keyIsBusy(l *lane) bool {
-	if !l.sorts(s) {
-		return false
-	}
-	return s.lanes[l.waiting.first.key] != nil
 }
 
 // dequeue takes the lane out of the head of its line, unless it is a shared one

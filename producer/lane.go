@@ -174,13 +174,14 @@ func (q *userQueue) pop() *userRecord {
 // one that has to be sent again goes to memory of its own until then.
 type kinesisRecord struct {
 	users    *userRecord // the first of them, and nil when k is elsewhere or done with
-	lane     *lane
-	target   *target // where it was sent, as far as is known
-	shardID  string  // where the service says it is
+	lane     *lane       // nil while it is the only one of its key
+	target   *target     // where it was sent, as far as is known
+	shardID  string      // where the service says it is
 	sequence string
 	count    int32  // of users
 	bytes    int32  // of data and key, known before a container is made
 	buffered int32  // what users take of the buffer
+	key      keyID  // of a record without a lane
 	sentTo   uint16 // generation of the shard map it was made for
 	awaited  bool   // somebody waits in Put for one of users
 	traced   bool   // one of users has a context
@@ -242,14 +243,13 @@ func (r *request) result(k *kinesisRecord, u *userRecord) Result {
 //	                     ▲    │
 //	                  again ◄─┘ failed, after its delay
 type lane struct {
-	key       string  // in the map of lanes; empty for a shared lane
-	home      *target // of a lane shared by all records bound there
-	groups    bool    // its records share containers with whoever comes next
+	name      laneName // in the map of lanes; none for a shared lane
+	home      *target  // of a lane shared by all records bound there
+	groups    bool     // its records share containers with whoever comes next
 	exclusive bool
-	orphan    bool // a key's lane that is no longer in the map
+	orphan    bool // no longer in the map of lanes
 
 	waiting   userQueue
-	slab      *userSlab        // where records of a shared lane lie
 	again     []*kinesisRecord // failed records that may be sent again now
 	unacked   int              // Kinesis records on their way, delayed or in again
 	blockedBy int              // Kinesis records of older lanes that go first
@@ -283,7 +283,14 @@ func (o *offer) subtract(x offer) {
 	o.full -= x.full
 }
 
-// shared reports whether the lane is that of a target, not of a key.
+// laneName is what a lane that belongs to no target is found by: its key,
+// without aggregation as the set of keys knows it.
+type laneName struct {
+	key string
+	id  keyID
+}
+
+// shared reports whether the lane is that of a target, not of keys.
 func (l *lane) shared() bool { return l.home != nil }
 
 // ready reports whether the lane could send something now.

@@ -210,6 +210,10 @@ type Options struct {
 
 	// noLanes lets a test see that order per key rests on the lanes.
 	noLanes bool
+
+	// keyBits lets a test have keys that are not told apart: it is how many bits
+	// of their hashes are looked at. Zero means all.
+	keyBits int
 }
 
 func defaultOptions() Options {

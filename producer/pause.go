@@ -25,8 +25,9 @@ const (
 	// answered.
 	pauseBacklog = 1000
 
-	// pauseRecords is how many records are put between two pauses at least.
-	pauseRecords = 512
+	// pauseRecords is how many records are put between two pauses at least: some
+	// fewer than an answer is for, so that the backlog shrinks.
+	pauseRecords = 400
 )
 
 // pause returns what a PutAsync that has just brought its record to a lane waits

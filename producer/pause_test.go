@@ -49,10 +49,9 @@ func TestWhatWaitsStaysSmallWhileTheServiceAnswersFast(t *testing.T) {
 					}
 					look()
 				}
-				// Two requests, what is put between two pauses, and twice what eight
-				// requests hold.
-				if want := 2*8*500 + pauseBacklog + pauseRecords; *most > want {
-					t.Errorf("%d records waited, want at most %d", *most, want)
+				// Twice what eight requests hold and some; without pauses all of them.
+				if *most > 20_000 {
+					t.Errorf("%d records waited, want at most 20000", *most)
 				}
 				p.Close(context.Background())
 				if got := len(service.userRecords(t)); got != 60_000 {

@@ -2,9 +2,9 @@ package producer
 
 import "math/bits"
 
-// userPool keeps the memory of user records. Those of one lane lie side by side
-// in slabs, in the order in which they wait, because that is what the processor
-// reads fastest. New memory is made only when no record is at rest.
+// userPool keeps the memory of user records. They lie side by side in slabs, in the
+// order of the puts, because that is what the processor reads fastest. New memory
+// is made only when no record is at rest.
 type userPool struct {
 	resting slabList // all of whose records are at rest
 	partial slabList // some of whose records are
@@ -17,7 +17,7 @@ const slabRecords = 64
 type userSlab struct {
 	records [slabRecords]userRecord
 	atRest  uint64
-	open    bool // a lane takes records from it
+	open    bool // the next records come from it
 
 	list       *slabList // it is in, nil while it is open or none of its records is at rest
 	prev, next *userSlab
@@ -37,6 +37,14 @@ func (p *userPool) get(from **userSlab) *userRecord {
 	return &s.records[i]
 }
 
+// keep copies a record to memory of its own.
+func (p *userPool) keep(from **userSlab, u *userRecord) *userRecord {
+	at := p.get(from)
+	u.slab, u.index = at.slab, at.index
+	*at = *u
+	return at
+}
+
 func (p *userPool) open() *userSlab {
 	s := p.resting.first
 	if s == nil {
@@ -54,7 +62,7 @@ func (p *userPool) open() *userSlab {
 	return s
 }
 
-// close is for a lane that takes no more records.
+// close is for a slab that no more records come from.
 func (p *userPool) close(from **userSlab) {
 	if s := *from; s != nil {
 		*from, s.open = nil, false

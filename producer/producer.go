@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -173,6 +174,7 @@ func (o *Options) rules() rules {
 	return rules{
 		aggregation:    o.Aggregation,
 		lanes:          o.Order == PerKey && !o.noLanes,
+		keyMask:        1<<(cmp.Or(o.keyBits, 64)) - 1,
 		metered:        metrics.Enabled(o.Metrics),
 		hashes:         o.Aggregation == ByShard || o.ShardShare > 0,
 		linger:         o.Linger,

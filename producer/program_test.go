@@ -134,6 +134,7 @@ func (r *programRun) chooseOptions(o *Options) {
 	if r.random.IntN(2) == 0 {
 		o.ShardShare = 0
 	}
+	o.keyBits = []int{3, 6, 0}[r.random.IntN(3)]
 	o.Metrics = r.sink
 }
 

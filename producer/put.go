@@ -303,7 +303,7 @@ func (p *Producer) accept(ctx context.Context, u *userRecord, outcome tracecarri
 		p.mu.Unlock()
 		return err
 	}
-	now := p.now()
+	now := p.putTime()
 	p.accepted++
 	u.number, u.putAt, u.epoch = p.accepted, now, p.epoch
 	u.epoch.open++
@@ -322,6 +322,16 @@ func (p *Producer) accept(ctx context.Context, u *userRecord, outcome tracecarri
 		p.await(over)
 	}
 	return nil
+}
+
+// putTime is the time for the next record of the inbox. Reading the clock costs as
+// much as all else that is done here.
+func (p *Producer) putTime() instant {
+	in := &p.schedule.inbox
+	if !in.mayGuess() {
+		in.lookedAt = p.now()
+	}
+	return in.lookedAt
 }
 
 // admit finds room for a record, unless nothing is accepted any more.

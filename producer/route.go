@@ -150,21 +150,36 @@ func (s *schedule) targetOf(hash shardmap.HashKey) *target {
 // inbox holds records that have no lane yet, in the order of the puts. Many are
 // routed at once, while the processor has them at hand.
 type inbox struct {
-	records [inboxRecords]userRecord
+	records [inboxRecords]*userRecord
 	count   int
 	bytes   int // of data and keys
+
+	lookedAt instant // at the clock
+	quick    bool    // the last inbox filled in next to no time
 }
 
 const (
 	inboxRecords = 64
 	inboxBytes   = 8 << 10
+
+	// An inbox of at least quickRecords that is filled within quickInbox lets the
+	// next one look at the clock for one put in quickLook alone: that is some
+	// percent of what a put takes.
+	quickRecords = 32
+	quickInbox   = time.Millisecond
+	quickLook    = 8
 )
+
+// mayGuess reports whether the time of the last look at the clock is good enough
+// for the next record. When the puts stop being quick, a few records count as put
+// with one before them, not longer ago than a record may stay in the inbox.
+func (b *inbox) mayGuess() bool { return b.quick && b.count%quickLook != 0 }
 
 // add takes a record in; records of one lane keep the order of the calls.
 func (s *schedule) add(u *userRecord) {
 	s.waiting++
 	s.waitingBytes += int(u.buffered)
-	s.inbox.records[s.inbox.count] = *u
+	s.inbox.records[s.inbox.count] = s.users.keep(&s.slab, u)
 	s.inbox.count++
 	s.inbox.bytes += int(u.bytes)
 	if s.rules.deadline > 0 && s.sweepAt == 0 {
@@ -195,9 +210,9 @@ func (s *schedule) inboxLinger() time.Duration {
 func (s *schedule) route() {
 	var touched *lane // the first of a list through nextTouched
 	arrived := s.arrivals()
-	for i := range arrived {
-		l := s.laneOf(&arrived[i])
-		l.waiting.append(s.keep(&arrived[i], l))
+	for _, u := range arrived {
+		l := s.laneOf(u)
+		l.waiting.append(u)
 		if !l.touched {
 			l.touched, l.nextTouched, touched = true, touched, l
 		}
@@ -209,11 +224,13 @@ func (s *schedule) route() {
 	}
 }
 
-// arrivals empties the inbox. The records it returns lie there still; they have
-// their hash keys if these are used.
-func (s *schedule) arrivals() []userRecord {
-	arrived := s.inbox.records[:s.inbox.count]
-	s.inbox.count, s.inbox.bytes = 0, 0
+// arrivals empties the inbox. Its records have their hash keys if these are
+// used.
+func (s *schedule) arrivals() []*userRecord {
+	in := &s.inbox
+	arrived := in.records[:in.count]
+	in.quick = in.count >= quickRecords && in.lookedAt < arrived[0].putAt.add(quickInbox)
+	in.count, in.bytes = 0, 0
 	if !s.rules.hashes {
 		return arrived
 	}
@@ -227,7 +244,7 @@ func (s *schedule) arrivals() []userRecord {
 
 // hash sets the hash keys of up to md5lanes.Lanes records: those of their keys,
 // as shardmap.HashKeyOf does one after the other, unless they have one.
-func hash(records []userRecord) {
+func hash(records []*userRecord) {
 	var keys [md5lanes.Lanes]string
 	var sums [md5lanes.Lanes][16]byte
 	for i := range records {
@@ -235,25 +252,11 @@ func hash(records []userRecord) {
 	}
 	md5lanes.Sum(sums[:len(records)], keys[:len(records)])
 	for i := range records {
-		if u := &records[i]; !u.hashed {
+		if u := records[i]; !u.hashed {
 			u.hash.Hi, u.hash.Lo = binary.BigEndian.Uint64(sums[i][:8]), binary.BigEndian.Uint64(sums[i][8:])
 			u.hashed = true
 		}
 	}
-}
-
-// keep brings a record out of the inbox to memory of its own, beside the others
-// of its lane if that is shared by many.
-func (s *schedule) keep(arrived *userRecord, l *lane) *userRecord {
-	from := &s.slab
-	if l != nil && l.shared() {
-		from = &l.slab
-	}
-	u := s.users.get(from)
-	arrived.slab, arrived.index = u.slab, u.index
-	*u = *arrived
-	arrived.forget()
-	return u
 }
 
 // targetOfLane is where the next record of a ready lane goes.
@@ -289,12 +292,13 @@ func (s *schedule) laneOf(u *userRecord) *lane {
 
 // laneOfKey is the lane of the records of one key.
 func (s *schedule) laneOfKey(u *userRecord) *lane {
-	if l := s.lanes[u.key]; l != nil {
+	name := laneName{key: u.key}
+	if l := s.lanes[name]; l != nil {
 		return l
 	}
 	l := s.newLane()
-	l.key, l.groups, l.exclusive = u.key, s.rules.aggregation == SameKey, s.rules.lanes && !u.keyless
-	s.lanes[u.key] = l
+	l.name, l.groups, l.exclusive = name, s.rules.aggregation == SameKey, s.rules.lanes && !u.keyless
+	s.lanes[name] = l
 	return l
 }
 
@@ -348,9 +352,7 @@ func (s *schedule) redistribute(now instant) {
 func (s *schedule) collect() []*userRecord {
 	var waiting []*userRecord
 	arrived := s.arrivals()
-	for i := range arrived {
-		waiting = append(waiting, s.keep(&arrived[i], nil))
-	}
+	waiting = append(waiting, arrived...)
 	drain := func(l *lane) {
 		for _, k := range l.again {
 			for u := k.users; u != nil; u = u.next {
@@ -368,15 +370,13 @@ func (s *schedule) collect() []*userRecord {
 	}
 	for _, t := range s.targets {
 		drain(t.shared)
-		s.users.close(&t.shared.slab)
 	}
 	drain(s.anywhere.shared)
-	s.users.close(&s.anywhere.shared.slab)
-	for key, l := range s.lanes {
+	for name, l := range s.lanes {
 		l.queuedAt, l.next, l.offer, l.blockedBy = nil, nil, offer{}, 0
 		if s.rules.aggregation == ByShard {
 			drain(l)
-			delete(s.lanes, key)
+			delete(s.lanes, name)
 			l.orphan = true
 		}
 	}
@@ -454,18 +454,29 @@ func (s *schedule) reroute(k *kinesisRecord) {
 
 // leave ends k's stay in its lane and lets others go on.
 func (s *schedule) leave(k *kinesisRecord) {
-	k.lane.unacked--
-	s.update(k.lane)
-	s.retire(k.lane)
+	if k.lane == nil {
+		if at, _ := s.keys.slot(k.key); s.keys.slots[at] == k.key {
+			s.keys.remove(at)
+			return
+		}
+	}
+	l := s.laneOfSent(k)
+	l.unacked--
+	s.update(l)
+	s.retire(l)
 	s.unblock(k)
 }
 
-// retire forgets the lane of a key that nothing needs any more.
+// retire forgets a lane in the map that nothing needs any more.
 func (s *schedule) retire(l *lane) {
 	if l.shared() || l.orphan || !l.idle() {
 		return
 	}
-	delete(s.lanes, l.key)
+	delete(s.lanes, l.name)
+	if l.name.id != 0 {
+		at, _ := s.keys.slot(l.name.id)
+		s.keys.remove(at)
+	}
 	*l = lane{next: s.freeLanes}
 	s.freeLanes = l
 }

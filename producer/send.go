@@ -47,17 +47,22 @@ type answer struct {
 // errUncounted is a response whose results cannot be matched with its records.
 var errUncounted = errors.New("the response does not have one result for each record")
 
-// send sends one request and settles its records. It runs in a goroutine of its
-// own.
+// send sends one request and settles its records, and so on with the request that
+// is due next, if there is one: what the SDK needs is still at hand, and the
+// goroutine's stack has the size for it. It runs in a goroutine of its own.
 func (p *Producer) send(r *request) {
-	a := p.call(r)
+	for r != nil {
+		a := p.call(r)
 
-	p.mu.Lock()
-	p.meter.request(r, a)
-	p.schedule.settle(r, a, p.now())
-	p.answered()
-	p.unlockAndAnswer()
-	p.wake()
+		p.mu.Lock()
+		p.meter.request(r, a)
+		now := p.now()
+		p.schedule.settle(r, a, now)
+		p.answered()
+		r = p.schedule.next(now)
+		p.unlockAndAnswer()
+		p.wake()
+	}
 }
 
 // call makes the PutRecords call. The SDK's own retries are off for it: they
@@ -214,7 +219,7 @@ func (s *schedule) accepted(r *request, k *kinesisRecord, now instant) {
 	if k.target.id == "" && s.shards != nil || k.target.id != "" && k.sentTo == s.generation {
 		s.stale = true
 	}
-	if k.target.id == "" || !k.lane.shared() || k.count == 1 {
+	if k.target.id == "" || k.count == 1 || !k.lane.shared() {
 		s.succeed(r, k)
 		return
 	}
@@ -279,6 +284,7 @@ func (s *schedule) failed(k *kinesisRecord, last Attempt, verdict verdict, err e
 		return
 	}
 	s.count.retries++
+	s.laneOfSent(k)
 	s.delay(s.apart(k))
 }
 
@@ -376,8 +382,8 @@ func (s *schedule) sweep(now instant) {
 	sweep := func(l *lane) {
 		if !l.exclusive || l.unacked == 0 && l.blockedBy == 0 {
 			for l.waiting.first != nil && s.expired(l.waiting.first, now) {
-				if s.keyIsBusy(l) {
-					s.sortOut(l)
+				if id, busy := s.keyIsBusy(l); busy {
+					s.sortOut(l, id)
 				} else {
 					s.giveUpWaiting(l.waiting.pop(), CodeExpired, ErrExpired)
 				}
