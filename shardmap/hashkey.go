@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"strconv"
 	"unsafe"
 )
 
@@ -104,56 +105,47 @@ func (k HashKey) AppendDecimal(dst []byte) []byte {
 	const group = 1e19
 	hi, r := k.Hi/group, k.Hi%group
 	mid, low := bits.Div64(r, k.Lo, group)
-
-	var buf [MaxHashKeyDigits]byte
-	i := len(buf)
-	switch {
-	case hi != 0:
-		top, rest := bits.Div64(hi, mid, group)
-		i = putDigits(&buf, i, low, 19)
-		i = putDigits(&buf, i, rest, 19)
-		i = putDigits(&buf, i, top, 1)
-	case mid != 0:
-		i = putDigits(&buf, i, low, 19)
-		i = putDigits(&buf, i, mid, 1)
-	default:
-		i = putDigits(&buf, i, low, 1)
+	if hi == 0 && mid == 0 {
+		return strconv.AppendUint(dst, low, 10)
 	}
-	return append(dst, buf[i:]...)
+	top, mid := bits.Div64(hi, mid, group)
+
+	var text [MaxHashKeyDigits]byte
+	text[0] = byte('0' + top)
+	putGroup(text[1:1+groupDigits], mid)
+	putGroup(text[1+groupDigits:], low)
+	start := 0
+	for text[start] == '0' {
+		start++
+	}
+	return append(dst, text[start:]...)
 }
 
-const digitPairs = "00010203040506070809" +
-	"10111213141516171819" +
-	"20212223242526272829" +
-	"30313233343536373839" +
-	"40414243444546474849" +
-	"50515253545556575859" +
-	"60616263646566676869" +
-	"70717273747576777879" +
-	"80818283848586878889" +
-	"90919293949596979899"
+// groupDigits is how many digits a number below 10^19 has at most.
+const groupDigits = 19
 
-// putDigits writes n before buf[end], padded with zeros to at least width
-// digits, and returns where it begins.
-func putDigits(buf *[MaxHashKeyDigits]byte, end int, n uint64, width int) int {
-	i := end
-	for n >= 100 {
-		q := n / 100
-		pair := (n - q*100) * 2
-		i -= 2
-		buf[i], buf[i+1] = digitPairs[pair], digitPairs[pair+1]
-		n = q
-	}
-	if n >= 10 {
-		i -= 2
-		buf[i], buf[i+1] = digitPairs[n*2], digitPairs[n*2+1]
-	} else if n > 0 || end == i {
-		i--
-		buf[i] = byte('0' + n)
-	}
-	for end-i < width {
-		i--
-		buf[i] = '0'
-	}
-	return i
+// putGroup writes n, below 10^19, with all its groupDigits digits: three, eight
+// and eight.
+func putGroup(text []byte, n uint64) {
+	_ = text[groupDigits-1]
+	high, low := n/1e8, n%1e8
+	binary.LittleEndian.PutUint64(text[11:], eightDigits(low))
+	high, low = high/1e8, high%1e8
+	binary.LittleEndian.PutUint64(text[3:], eightDigits(low))
+	text[0] = byte('0' + high/100)
+	text[1] = byte('0' + high/10%10)
+	text[2] = byte('0' + high%10)
+}
+
+// eightDigits is the text of n, below 10^8, the first digit in the lowest byte. It
+// halves the digits of all parts at once: two of four, four of two, eight of one.
+// The products divide by 10,000, 100 and 10, and are exact for parts that small.
+func eightDigits(n uint64) uint64 {
+	q := n / 10_000
+	n = q | (n-q*10_000)<<32
+	q = n * 10_486 >> 20 & 0x7f_0000_007f
+	n = q | (n-q*100)<<16
+	q = n * 103 >> 10 & 0x0f_000f_000f_000f
+	n = q | (n-q*10)<<8
+	return n | 0x3030_3030_3030_3030
 }
