@@ -2,7 +2,6 @@ package otelcarrier
 
 import (
 	"context"
-	"encoding/hex"
 	"strings"
 	"unsafe"
 
@@ -17,18 +16,19 @@ import (
 // version 00 parser refuses any other.
 const knownFlags = trace.FlagsSampled | trace.FlagsRandom
 
-// traceparent is the text of a span context: "00-" 32 hex "-" 16 hex "-" 2 hex.
-type traceparent [55]byte
-
-func (p *traceparent) set(sc trace.SpanContext) {
-	id, span, flags := sc.TraceID(), sc.SpanID(), sc.TraceFlags()&knownFlags
-	copy(p[:], "00-")
-	hex.Encode(p[3:35], id[:])
-	p[35] = '-'
-	hex.Encode(p[36:52], span[:])
-	p[52] = '-'
-	hex.Encode(p[53:55], []byte{byte(flags)})
+// ParentOf is the context of a span in the form that carries nothing else. ok is
+// false when it is not valid or has a tracestate, which FromContext brings along.
+func ParentOf(sc trace.SpanContext) (p tracecarrier.Parent, ok bool) {
+	return parentOf(sc), sc.IsValid() && sc.TraceState().Len() == 0
 }
+
+func parentOf(sc trace.SpanContext) tracecarrier.Parent {
+	return tracecarrier.Parent{TraceID: sc.TraceID(), SpanID: sc.SpanID(), Flags: byte(sc.TraceFlags())}
+}
+
+// traceparent is room for the text of a span context: "00-" 32 hex "-" 16 hex "-"
+// 2 hex.
+type traceparent [55]byte
 
 // FromContext returns the context of the span in ctx, sampled or not, to be
 // carried by a record. It is zero when ctx has no valid span, and then costs no
@@ -41,10 +41,8 @@ func FromContext(ctx context.Context, baggageKeys ...string) kinetrail.TraceCont
 	if !sc.IsValid() {
 		return kinetrail.TraceContext{}
 	}
-	var parent traceparent
-	parent.set(sc)
 	return kinetrail.TraceContext{
-		Parent:  string(parent[:]),
+		Parent:  parentOf(sc).String(),
 		State:   sc.TraceState().String(),
 		Baggage: baggageOf(ctx, baggageKeys),
 	}
@@ -77,7 +75,7 @@ func Write(ctx context.Context, w tracecarrier.Writer, partitionKey, explicitHas
 	// The text lives on the stack for the time of the call: Writer.Write keeps
 	// no reference to the context it is given.
 	var parent traceparent
-	parent.set(sc)
+	parentOf(sc).AppendTo(parent[:0])
 	return w.Write(partitionKey, explicitHashKey, kinetrail.TraceContext{
 		Parent:  unsafe.String(&parent[0], len(parent)),
 		State:   sc.TraceState().String(),
