@@ -18,9 +18,9 @@ type judge struct {
 	stream  truth
 	report  *report
 
-	// patience is how long after another worker took its lease a worker may
-	// begin to handle a record. Zero in virtual time, where every timer is
-	// punctual.
+	// patience is how long after another worker took its lease, or after a fault,
+	// a worker may begin to handle a record. Zero is virtual time, where every
+	// timer is punctual and the journal holds every write.
 	patience time.Duration
 
 	names   map[int]string    // of the workers in the leases
@@ -68,6 +68,7 @@ type ending string
 const (
 	released   ending = "released"
 	lost       ending = "lease lost to a fault"
+	starved    ending = "lease lost on a busy machine"
 	lostAlone  ending = "lease lost without a fault"
 	died       ending = "crash"
 	outOfOrder ending = "released before this record, or one before it, was done"
@@ -217,7 +218,7 @@ func (j *judge) write(e *event) {
 			j.violate(e, "it is written by %s while the lease is with %s", j.names[e.Worker], row.Owner)
 		}
 	case "release":
-		if before.Owner != j.names[e.Worker] {
+		if j.patience == 0 && before.Owner != j.names[e.Worker] {
 			j.violate(e, "it is written by %s while the lease is with %s", j.names[e.Worker], before.Owner)
 		}
 		j.release(e, s, row)
@@ -227,16 +228,28 @@ func (j *judge) write(e *event) {
 // take begins a tenure, and ends the one before it.
 func (j *judge) take(e *event, s *shardStory, row lease.Lease) {
 	if old := s.latest; old != nil && old.ended == "" {
-		old.ended, old.endedAt = lostAlone, e.At
-		if at := j.faults[old.worker]; !at.Before(old.since) {
-			old.ended = lost
-		}
+		old.ended, old.endedAt = j.loss(e, old), e.At
 		j.report.count(string(old.ended))
 	}
 	from, _ := s.behind(row.Checkpoint)
 	t := &tenure{worker: e.Worker, since: e.At, from: from, upTo: from, next: make(map[string]int), open: make(map[int]bool), failed: make(map[int]bool)}
 	s.tenures[e.Worker], s.latest = t, t
 	j.report.count("lease taken")
+}
+
+// loss finds out why a tenure ended without a release.
+func (j *judge) loss(e *event, old *tenure) ending {
+	at, any := j.faults[old.worker]
+	switch {
+	case any && !at.Before(old.since):
+		return lost
+	case any && old.worker == e.Worker: // it took the lease and never learned of it
+		return lost
+	case j.patience > 0: // and nobody can promise that a worker runs within its lease
+		return starved
+	}
+	j.violate(e, "the lease is taken from worker %d, for which nothing went wrong", old.worker)
+	return lostAlone
 }
 
 // release ends a tenure in peace: everything that was done up to the first gap
@@ -314,7 +327,11 @@ func (j *judge) handle(e *event) {
 
 // begin judges that a handler is called at all.
 func (j *judge) begin(e *event, s *shardStory, t *tenure) {
-	if t.ended != "" && e.At.Sub(t.endedAt) > j.patience {
+	since := t.endedAt
+	if at := j.faults[e.Worker]; j.patience > 0 && at.After(since) {
+		since = at
+	}
+	if t.ended != "" && e.At.Sub(since) > j.patience {
 		j.violate(e, "record %v is handled by a worker whose lease ended %v before: %s", e.Records[0].ID, e.At.Sub(t.endedAt), t.ended)
 	}
 	if e.Over {

@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 )
 
 // What a worker is told when its network fails.
@@ -147,6 +150,20 @@ func closed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
+}
+
+// client is an HTTP client behind the network.
+func (n *network) client(next http.RoundTripper) *http.Client {
+	return &http.Client{Transport: through{n, next}}
+}
+
+// clientOf is a Kinesis client behind the network, for a server in another
+// process.
+func clientOf(url string, n *network) *kinesis.Client {
+	return kinesis.New(kinesis.Options{
+		Region: "us-east-1", BaseEndpoint: &url, HTTPClient: n.client(&http.Transport{MaxIdleConnsPerHost: 16}),
+		Credentials: credentials.NewStaticCredentialsProvider("oracle", "oracle", ""),
+	})
 }
 
 // through is a transport behind the network.

@@ -77,6 +77,7 @@ const (
 	drain    action = "drain"
 	stop     action = "stop"
 	crash    action = "crash"
+	mended   action = "mend" // the end of all faults
 	everyone        = -1
 )
 

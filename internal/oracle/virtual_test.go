@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -23,6 +22,8 @@ var (
 	seedFlag     = flag.Uint64("seed", 1, "seed of the first program; 0 draws one")
 	journalFlag  = flag.String("journal", "", "file for the whole journal of a program that fails")
 	programsFlag = flag.Int("programs", 0, "programs in virtual time; 0 is a few")
+
+	processProgramsFlag = flag.Int("process-programs", 0, "programs with real processes; 0 is a few")
 )
 
 // usualPrograms are run in virtual time when nothing else is asked for.
@@ -110,9 +111,7 @@ func (b *bubble) read() ([]event, error) { return b.journal.all(), nil }
 
 func (b *bubble) start(number int) (tenant, error) {
 	net := newNetwork(b.journal, number)
-	client := b.server.Client(func(o *kinesis.Options) {
-		o.HTTPClient = &http.Client{Transport: through{net, b.server.Transport()}}
-	})
+	client := b.server.Client(func(o *kinesis.Options) { o.HTTPClient = net.client(b.server.Transport()) })
 	w, err := newWorker(number, b.program, b.journal, client, b.leases, net)
 	if err != nil {
 		return nil, err
