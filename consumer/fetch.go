@@ -50,8 +50,7 @@ func (s source) fetcher() fetcher {
 	if s.fanOut != nil {
 		return newSubscriber(s)
 	}
-	s.polled.Add(1)
-	return &poller{source: s}
+	return newPoller(s)
 }
 
 // passed moves the place to go on from behind a page, which it does not keep: an

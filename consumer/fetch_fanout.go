@@ -103,9 +103,12 @@ func (s *subscriber) next(ctx context.Context) (*page, error) {
 	}
 }
 
-// close ends the subscription.
+// close ends the subscription, or the polling.
 func (s *subscriber) close() {
 	s.drop()
+	if s.instead != nil {
+		s.instead.close()
+	}
 	if s.timer != nil {
 		s.timer.Stop()
 	}
@@ -297,7 +300,6 @@ func (s *subscriber) take(ctx context.Context, event *types.SubscribeToShardEven
 		return nil, err
 	}
 	pg := s.split.page(&kinesis.GetRecordsOutput{Records: event.Records, MillisBehindLatest: event.MillisBehindLatest}, s.skip())
-	pg.behindKnown = event.MillisBehindLatest != nil
 	s.passed(pg)
 	// Without a number to continue from, the next subscription begins at the last
 	// record.
@@ -328,7 +330,7 @@ func (s *subscriber) recover(ctx context.Context, err error) error {
 	var gone *types.ResourceNotFoundException
 	switch {
 	case errors.Is(err, errPollInstead):
-		s.instead = &poller{source: s.source}
+		s.instead = newPoller(s.source)
 		return nil
 	case errors.As(err, &gone) && s.asked.After(s.subscribed): // the answer to a call, not the end of a subscription
 		if err := s.notFound(ctx, err); err != nil {

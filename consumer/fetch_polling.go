@@ -93,6 +93,12 @@ func (p *poller) next(ctx context.Context) (*page, error) {
 	}
 }
 
+// newPoller counts a poller in.
+func newPoller(s source) *poller {
+	s.polled.Add(1)
+	return &poller{source: s}
+}
+
 // close counts the poller out; between two calls it holds nothing open.
 func (p *poller) close() { p.polled.Add(-1) }
 
