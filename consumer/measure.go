@@ -211,8 +211,9 @@ func (m *shardMeter) done(ctx context.Context, n int, r *kinetrail.Record) {
 	m.endToEnd.Observe(ctx, time.Since(r.ArrivedAt).Seconds())
 }
 
-// forget removes the series of a shard that is finished, all at once.
-func (m *shardMeter) forget() {
+// retire ends the counting for a shard, and removes its series unless somebody
+// else writes to them, all at once.
+func (m *shardMeter) retire(last bool) {
 	metrics.Together(func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -220,7 +221,9 @@ func (m *shardMeter) forget() {
 		m.handOn()
 		m.queueSize.Set(float64(m.queued))
 		delete(m.shards, m)
-		metrics.ForgetShard(m.sink, m.stream, m.shardID)
+		if last {
+			metrics.ForgetShard(m.sink, m.stream, m.shardID)
+		}
 	})
 }
 

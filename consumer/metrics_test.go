@@ -14,6 +14,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
+	"github.com/kinetrail/kinetrail/lease"
 	"github.com/kinetrail/kinetrail/lease/memlease"
 	"github.com/kinetrail/kinetrail/metrics"
 )
@@ -207,6 +208,73 @@ func TestReshardsAreCountedOnceOverAllWorkers(t *testing.T) {
 		}
 		if events != 3 {
 			t.Errorf("%d events over all workers; want 3: two splits and one merge", events)
+		}
+	})
+}
+
+// The old owner's handler ignores the end of its ctx, and returns when the new
+// owner has counted for a while.
+func TestAShardThatIsHandedOverInOneProcessGoesOnBeingCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 3)
+		sink := metrics.NewMemory()
+		shared := func(o *consumer.Options) { o.Metrics, o.CheckpointInterval = sink, time.Second }
+		open := make(chan struct{})
+		first := start(t, stream, store, func(context.Context, kinetrail.Record) error { <-open; return nil }, shared)
+		receive(t, first.Ready())
+		got := newSeen()
+		second := start(t, stream, store, got.handle, shared)
+		if _, err := lease.Move(t.Context(), store, shardID(0), second.Worker(), func(o *lease.MoveOptions) { o.AnyWorker = true }); err != nil {
+			t.Fatal(err)
+		}
+		got.await(t, 3)
+		close(open)
+		time.Sleep(time.Minute) // the old owner is through
+		numbered(stream, 0, 2)
+		got.await(t, 5)
+		time.Sleep(time.Minute)
+		counters := sink.Counters()
+		for _, name := range []string{"consumer_records_received_total", "consumer_user_records_handled_total"} {
+			if n := counters[counter(name)]; n < 5 {
+				t.Errorf("%s = %d; want the five records of the new owner at least", name, n)
+			}
+		}
+		if n := counters[counter("consumer_checkpoint_success_total")]; n < 2 {
+			t.Errorf("%d checkpoints counted; want those of the new owner", n)
+		}
+		if _, ok := sink.Gauges()[counter("consumer_iterator_age_milliseconds")]; !ok {
+			t.Errorf("gauges %v; want the age of the shard", sink.Gauges())
+		}
+
+		stream.reshard(2, 0)
+		time.Sleep(time.Minute)
+		for key := range sink.Snapshot() {
+			if strings.Contains(key, shardID(0)) {
+				t.Errorf("series %s of the finished shard is still there", key)
+			}
+		}
+	})
+}
+
+func TestAShardThatStandsStillHasNoAge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(2)
+		numbered(stream, 0, 3)
+		numbered(stream, 1, 3)
+		sink := metrics.NewMemory()
+		start(t, stream, memlease.New(), poison(newSeen(), "s0-001"), func(o *consumer.Options) {
+			o.Metrics, o.Failure.MaxAttempts, o.Failure.Then = sink, 2, consumer.StopShard
+		})
+		time.Sleep(time.Minute)
+		gauges := sink.Gauges()
+		if _, ok := gauges[counter("consumer_iterator_age_milliseconds")]; ok || gauges["consumer_shards_stalled{stream_name=orders}"] != 1 {
+			t.Errorf("gauges %v; want one shard standing still, without an age", gauges)
+		}
+		if _, ok := gauges["consumer_iterator_age_milliseconds{shard_id="+shardID(1)+",stream_name=orders}"]; !ok {
+			t.Errorf("gauges %v; want the age of the other shard", gauges)
 		}
 	})
 }

@@ -296,7 +296,7 @@ func (rd *reader) take(ctx context.Context, f fetchedPage, yield func(kinetrail.
 		return nil // at the tip, its children if any are not due
 	}
 	f.shard.state = readDone
-	f.shard.meter.forget()
+	f.shard.meter.retire(true)
 	if err := rd.follow(f.page); err != nil {
 		return err
 	}

@@ -69,11 +69,10 @@ func newTenure(g *group, s *stream, held *lease.Held) *tenure {
 	row := held.Lease()
 	t := &tenure{
 		g: g, began: time.Now(), opts: g.opts, stream: s, spans: newSpans(g.opts, g.tracer, s.name, g.name, row.ShardID), key: row.Key, shardID: row.ShardID,
-		meter: s.meter.shard(row.ShardID), held: held,
-		tracker: &tracker{max: g.inFlight}, pages: make(chan *page), noRoom: make(chan struct{}, 1), askedFor: make(chan struct{}),
+		held: held, tracker: &tracker{max: g.inFlight}, pages: make(chan *page), noRoom: make(chan struct{}, 1), askedFor: make(chan struct{}),
 		opened: sync.OnceFunc(g.opened),
 	}
-	s.store.Expose(row.ShardID)
+	t.measure()
 	t.ctx, t.cancel = context.WithCancelCause(g.ctx)
 	t.fetching, t.stopFetch = context.WithCancel(t.ctx)
 	return t
@@ -101,16 +100,7 @@ func (t *tenure) run() {
 	if t.handoverTimer != nil {
 		t.handoverTimer.Stop()
 	}
-	if t.held.Lease().Finished() || !t.g.stopping() {
-		t.forget()
-	}
-}
-
-// forget removes the series of a shard that is finished or somebody else's now.
-// What was counted stays to be read when it is Run that ends.
-func (t *tenure) forget() {
-	t.meter.forget()
-	t.stream.store.Forget(t.shardID)
+	t.unmeasure()
 }
 
 // fetch puts the pages of the shard into the channel, one ahead of the handler,
@@ -278,6 +268,7 @@ func (t *tenure) stall(err error) {
 	t.stalled = err
 	t.mu.Unlock()
 	t.opened()
+	t.meter.standsStill()
 	t.stream.stall(1)
 	defer t.stream.stall(-1)
 	select {

@@ -68,8 +68,14 @@ func (m *Metered) Checkpoint(ctx context.Context, held Lease, done kinetrail.Pos
 }
 
 // Expose makes the counters of a shard exist at 0, so that their first event is
-// seen as an increase.
-func (m *Metered) Expose(shardID string) { m.counters(shardID) }
+// seen as an increase. They are looked up anew: meanwhile somebody else who shares
+// the sink may have removed them.
+func (m *Metered) Expose(shardID string) {
+	m.mu.Lock()
+	delete(m.shards, shardID)
+	m.mu.Unlock()
+	m.counters(shardID)
+}
 
 // counters returns the handles of a shard.
 func (m *Metered) counters(shardID string) checkpointCounters {
