@@ -242,7 +242,9 @@ func Free(ctx context.Context, store Store, key string, patience time.Duration) 
 		waited := !time.Now().Before(deadline)
 		switch {
 		case row.Owner == me:
-			row, err = store.Release(ctx, row)
+			if row, err = store.Release(ctx, row); err == nil {
+				return row, nil // somebody may have taken it by now
+			}
 		case waited:
 			row, err = store.Take(ctx, row, me)
 		default:

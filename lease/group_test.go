@@ -253,6 +253,21 @@ func TestMoveHandsALeaseToANamedWorker(t *testing.T) {
 	})
 }
 
+// eager is a store beside a worker that takes every lease once it is free.
+type eager struct {
+	lease.Store
+
+	owner string
+}
+
+func (s eager) Release(ctx context.Context, held lease.Lease) (lease.Lease, error) {
+	row, err := s.Store.Release(ctx, held)
+	if err == nil && row.Owner == "" {
+		_, err = s.Store.Take(ctx, row, s.owner)
+	}
+	return row, err
+}
+
 func TestFreeWaitsForTheOwnerAndThenDoesNot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -267,6 +282,15 @@ func TestFreeWaitsForTheOwnerAndThenDoesNot(t *testing.T) {
 		}
 		if err := <-ended; err != nil {
 			t.Errorf("the owner ended with %v; want it to release the lease in peace", err)
+		}
+
+		// A worker that takes every free lease at once does not lead it astray.
+		busy := eager{store, "eager"}
+		if _, err := busy.Take(t.Context(), listed(t, store)["left"], "eager"); err != nil {
+			t.Fatal(err)
+		}
+		if row, err := lease.Free(t.Context(), busy, "left", 0); err != nil || row.Owner != "" {
+			t.Errorf("Free beside an eager worker = %+v, %v; want the row as it was when it was free", row, err)
 		}
 
 		for _, patience := range []time.Duration{0, 7 * time.Second} {
