@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -504,6 +505,48 @@ func TestADeletedLeaseComesBackWhereItsOwnerWas(t *testing.T) {
 		time.Sleep(time.Minute)
 		if data := got.data(); len(data) != 6 || data[5] != "after" {
 			t.Errorf("handled %v; want the record put after the deletion, and none twice", data)
+		}
+	})
+}
+
+// torn is a store one listing of which shows a family as no moment had it: the
+// child as it was before its parent was deleted, and the parent not any more.
+type torn struct {
+	lease.Store
+
+	listings atomic.Int64
+	tear     int64 // this listing
+}
+
+func (s *torn) List(ctx context.Context) ([]lease.Lease, error) {
+	rows, err := s.Store.List(ctx)
+	if s.listings.Add(1) == s.tear {
+		for i := range rows {
+			rows[i].Checkpoint = kinetrail.TrimHorizon()
+		}
+	}
+	return rows, err
+}
+
+func TestAFinishedLeaseThatIsDeletedWhileLeasesAreListedStaysDeleted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, inner := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 2)
+		stream.reshard(2, 0)
+		numbered(stream, 1, 1)
+		numbered(stream, 2, 1)
+		got := newSeen()
+		worker := start(t, stream, inner, got.handle)
+		got.await(t, 4)
+		worker.drain(t)
+		if err := inner.Delete(t.Context(), rows(t, inner)[shardID(0)]); err != nil { // as a KCL worker does
+			t.Fatal(err)
+		}
+		start(t, stream, &torn{Store: inner, tear: 1}, got.handle)
+		time.Sleep(3 * time.Minute)
+		if _, ok := rows(t, inner)[shardID(0)]; ok || len(got.data()) != 4 {
+			t.Errorf("leases %v, %d records handled; want the finished lease gone, and no record twice", rows(t, inner), len(got.data()))
 		}
 	})
 }

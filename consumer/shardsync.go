@@ -328,15 +328,11 @@ func (g *group) sync(ctx context.Context, s *stream) error {
 	}
 	before := s.listed()
 	s.setShards(list.Map)
-	leases, err := g.list(ctx)
+	rows, lacking, err := g.compare(ctx, s, list)
 	if err != nil {
 		return err
 	}
-	if err := g.checkKeys(leases); err != nil {
-		return err
-	}
-	rows := leases[s.id]
-	for _, generation := range generations(missing(rows, list.Map, g.only, g.opts.From, resolve(g.opts.From, list.at))) {
+	for _, generation := range generations(lacking) {
 		err := each(generation, func(l lease.Lease) error {
 			created, err := g.create(ctx, s, l)
 			shard, _ := list.Shard(l.ShardID)
@@ -356,6 +352,32 @@ func (g *group) sync(ctx context.Context, s *stream) error {
 		}
 	}
 	return nil
+}
+
+// compare lists the leases of a stream, and those it lacks. A listing is no
+// snapshot: while it went on, a KCL worker may have deleted a finished lease that
+// it would have shown, after it showed the child as unread. So the lease of a
+// closed shard has to be missing twice.
+func (g *group) compare(ctx context.Context, s *stream, list shardList) (rows table, lacking []lease.Lease, err error) {
+	isClosed := func(l lease.Lease) bool {
+		shard, _ := list.Shard(l.ShardID)
+		return shard.Closed
+	}
+	for range 2 {
+		leases, err := g.list(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := g.checkKeys(leases); err != nil {
+			return nil, nil, err
+		}
+		rows = leases[s.id]
+		lacking = missing(rows, list.Map, g.only, g.opts.From, resolve(g.opts.From, list.at))
+		if len(rows) == 0 || !slices.ContainsFunc(lacking, isClosed) {
+			break
+		}
+	}
+	return rows, lacking, nil
 }
 
 // errOtherKeys says that the leases have keys this consumer would not look for.
