@@ -55,6 +55,7 @@ func (a *app) commands() []*cobra.Command {
 		inGroup(groupStreams, a.listCommand()),
 		inGroup(groupStreams, a.describeCommand()),
 		inGroup(groupStreams, a.reshardCommand()),
+		inGroup(groupStreams, a.replayCommand()),
 		inGroup(groupGroups, a.groupCommand()),
 		inGroup(groupGroups, a.lagCommand()),
 		inGroup(groupExplain, a.hashkeyCommand()),
