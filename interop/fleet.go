@@ -35,6 +35,7 @@ type fleet struct {
 	store    *dynamolease.Store
 
 	members []*member
+	kept    []keptTable
 }
 
 // failover is the lease duration of the fleets: short, so that leases of killed

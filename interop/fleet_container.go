@@ -82,7 +82,7 @@ func (f *fleet) hold(t truth, kind string, from, to int, end func(m *member) err
 	if len(leases) != 1 || leases[0].Checkpoint != want {
 		return fmt.Errorf("%s has written %v; want %v", m.name, leases, want)
 	}
-	return end(m)
+	return errors.Join(f.keep("a "+kind+" worker is within a container", ""), end(m))
 }
 
 // killed is kill, as a way to end a worker.

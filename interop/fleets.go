@@ -28,7 +28,7 @@ type play struct {
 
 // checkKCL2 lets workers of KCL 2 and Go workers share a table of DynamoDB Local.
 func checkKCL2(s *session) {
-	checkFleets(s, kcl2Worker, []play{
+	checkFleets(s, kcl2Worker, "kcl-2.json", []play{
 		{"shares a KPL container with Go workers", "kcl2", "", "containers", 1, shareContainer},
 		{"shares leases with Go workers", "kcl2", "", "fleet2", 4, shareLeases},
 	})
@@ -36,15 +36,15 @@ func checkKCL2(s *session) {
 
 // checkKCL3 does so with KCL 3, in both of its modes.
 func checkKCL3(s *session) {
-	checkFleets(s, kcl3Worker, []play{
+	checkFleets(s, kcl3Worker, "kcl-3.json", []play{
 		{"shares leases with Go workers in the mode compatible with KCL 2", "kcl3", compatible, "fleet3", 4, shareLeasesWith3},
 		{"in native mode is no company for Go workers", "kcl3", native, "native", 2, refuseNative},
 	})
 }
 
-// checkFleets plays one play after another: there is a Java program or two in
-// each.
-func checkFleets(s *session, library string, plays []play) {
+// checkFleets plays one play after another, as there is a Java program or two in
+// each, and holds the tables against a file of lease/dynamolease/testdata.
+func checkFleets(s *session, library, file string, plays []play) {
 	if s.skipped("java") {
 		s.report.skip(library, "java")
 		return
@@ -57,6 +57,7 @@ func checkFleets(s *session, library string, plays []play) {
 		return
 	}
 	defer database.close()
+	var kept tables
 	for _, p := range plays {
 		s.check(library, p.what, func() (string, error) {
 			f, err := startFleet(s, database, library, p)
@@ -67,9 +68,14 @@ func checkFleets(s *session, library string, plays []play) {
 			if err != nil {
 				err = f.explain(err)
 			}
+			kept.Tables = append(kept.Tables, f.kept...)
 			return seen, errors.Join(err, f.close())
 		})
 	}
+	s.check(library, "and the Go workers write the rows of dynamolease/testdata/fleet", func() (string, error) {
+		kept.MadeBy = s.report.versionOf(library) + " and kinetrail, in DynamoDB Local"
+		return things(len(kept.Tables), "tables"), s.goldenTables(testdata("lease/dynamolease", "fleet/"+file), kept)
+	})
 }
 
 // explain adds what the workers complained about to an error.
@@ -286,6 +292,12 @@ func (m *member) handled() int {
 func (f *fleet) reshard(of, other *member) error {
 	parents, err := f.splitAndMerge(of)
 	if err != nil {
+		return err
+	}
+	if err := f.awaitRecords(of); err != nil {
+		return err
+	}
+	if err := f.keep("after a split and a merge", ""); err != nil {
 		return err
 	}
 	err = await(f.s.ctx, patience, "the shards that were split and merged are finished", func() (bool, error) {

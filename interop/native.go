@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,37 +20,9 @@ const (
 	migrationKey = "Migration3.0"
 	ownerIndex   = "LeaseOwnerToLeaseKeyIndex"
 	stateSuffix  = "-CoordinatorState"
+
+	metricsSuffix = "-WorkerMetricStats"
 )
-
-// row is an item of a table.
-type row = map[string]types.AttributeValue
-
-// rowsOf reads a table as it is, be its rows leases or not. A table that does not
-// exist has none.
-func rowsOf(ctx context.Context, tables *dynamodb.Client, table string) ([]row, error) {
-	var all []row
-	pages := dynamodb.NewScanPaginator(tables, &dynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		var missing *types.ResourceNotFoundException
-		if errors.As(err, &missing) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Items...)
-	}
-	return all, nil
-}
-
-func textOf(r row, name string) string {
-	s, _ := r[name].(*types.AttributeValueMemberS)
-	if s == nil {
-		return ""
-	}
-	return s.Value
-}
 
 // mode is what KCL 3 says of its fleet, empty when it says nothing.
 func (f *fleet) mode() (string, error) {
@@ -92,6 +62,9 @@ func refuseNative(f *fleet) (string, error) {
 			return err
 		}
 		if err := errors.Join(f.awaitNative(second, 2), f.awaitRecords(second)); err != nil {
+			return err
+		}
+		if err := errors.Join(f.keep("KCL 3 workers in native mode", ""), f.keep("KCL 3 workers in native mode", stateSuffix), f.keep("KCL 3 workers in native mode", metricsSuffix)); err != nil {
 			return err
 		}
 		third, err := f.start(goKind)
@@ -182,13 +155,4 @@ func documentedRefusal() (string, error) {
 		return "", fmt.Errorf("docs/kcl-compatibility.md does not say %q", dynamolease.ErrKCL3)
 	}
 	return dynamolease.ErrKCL3.Error(), nil
-}
-
-// shape is the names and types of a row's attributes.
-func shape(r row) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(r)) {
-		parts = append(parts, fmt.Sprintf("%s %s", name, strings.TrimPrefix(fmt.Sprintf("%T", r[name]), "*types.AttributeValueMember")))
-	}
-	return strings.Join(parts, ", ")
 }

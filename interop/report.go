@@ -59,6 +59,12 @@ func (r *report) version(name, version string) {
 	r.known(name).version = version
 }
 
+func (r *report) versionOf(name string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known(name).version
+}
+
 // skip notes that a peer was left out with its language.
 func (r *report) skip(name, language string) {
 	r.mu.Lock()
