@@ -1,10 +1,10 @@
 # "make help" lists what there is. Each target is one line of it.
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt fuzz chaos bench bench-micro bench-metrics load shards interop leases monitoring vuln ci
+.PHONY: help test race lint fmt fuzz chaos chaos-server chaos-programs chaos-processes chaos-mutations bench bench-micro bench-metrics load shards interop leases monitoring vuln ci
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## run the tests that need only Go
 	go test ./...
@@ -21,8 +21,20 @@ fmt: ## format every Go file
 fuzz: ## run every fuzz test for FUZZTIME each (default 20s)
 	@.ci/fuzz
 
-chaos: ## kill the local server KILLS times while writers write (default 2000)
+chaos: ## kill the local server and workers, thousands of times, and break the code: every chaos-* below
+	@$(MAKE) --no-print-directory chaos-server chaos-programs chaos-processes chaos-mutations
+
+chaos-server: ## kill the local server KILLS times while writers write (default 2000)
 	KINETRAIL_KILLS=$(or $(KILLS),2000) KINETRAIL_SEED=$(SEED) go test -run '^TestNothingAcknowledgedIsLostByAKill$$' -count=1 -v -timeout 2h ./localkinesis/diskstore
+
+chaos-programs: ## run PROGRAMS random programs of faults and crashes in virtual time (default 2000)
+	go test -run '^TestPrograms$$' -count=1 -v -timeout 2h ./internal/oracle -seed $(or $(SEED),0) -programs $(or $(PROGRAMS),2000)
+
+chaos-processes: ## run PROGRAMS random programs whose workers are killed with SIGKILL (default 1000)
+	go test -run '^TestKilledProcesses$$' -count=1 -v -timeout 2h ./internal/oracle -seed $(or $(SEED),0) -process-programs $(or $(PROGRAMS),1000)
+
+chaos-mutations: ## break the code in every known way, and see that the programs notice
+	go test -run '^(TestPrograms|TestMutationsAreCaught)$$' -count=1 -v -timeout 2h ./internal/oracle -all-mutations
 
 bench: ## measure the clients next to their peers, and write it down; PKG=./shardmap runs a package's benchmarks
 	$(if $(PKG),go test -run '^$$' -bench . -benchmem $(PKG),cd bench && go run . run)

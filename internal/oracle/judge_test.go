@@ -23,8 +23,11 @@ type judge struct {
 	// timer is punctual and the journal holds every write.
 	patience time.Duration
 
-	names   map[int]string    // of the workers in the leases
-	gone    map[string]bool   // names of workers that crashed
+	names   map[int]string  // of the workers in the leases
+	gone    map[string]bool // names of workers that crashed
+	over    map[int]ending  // of workers that have ended or crashed
+	ends    map[string]time.Time
+	last    map[string]*event // the last write to each lease
 	faults  map[int]time.Time // the last of each worker
 	rows    map[string]lease.Lease
 	shards  map[string]*shardStory
@@ -57,6 +60,7 @@ type tenure struct {
 	next    map[string]int
 	open    map[int]bool // being handled
 	failed  map[int]bool // and not handled again yet
+	untold  bool         // the worker does not know that it took the lease
 	over    int          // handlers called after their ctx had ended
 	ended   ending
 	endedAt time.Time
@@ -78,7 +82,7 @@ const (
 func newJudge(p *program, stream truth, r *report, patience time.Duration) *judge {
 	j := &judge{
 		program: p, stream: stream, report: r, patience: patience,
-		names: make(map[int]string), gone: make(map[string]bool), faults: make(map[int]time.Time), rows: make(map[string]lease.Lease),
+		names: make(map[int]string), gone: make(map[string]bool), over: make(map[int]ending), ends: make(map[string]time.Time), last: make(map[string]*event), faults: make(map[int]time.Time), rows: make(map[string]lease.Lease),
 		shards: make(map[string]*shardStory), byKey: make(map[string]recordID), handled: make(map[recordID]bool),
 	}
 	for id, s := range stream {
@@ -173,7 +177,7 @@ func (j *judge) violate(e *event, format string, args ...any) {
 func (j *judge) crash(e *event) {
 	j.report.count("crash")
 	j.report.crashes++
-	j.gone[j.names[e.Worker]] = true
+	j.gone[j.names[e.Worker]], j.over[e.Worker] = true, died
 	for _, s := range j.shards {
 		if t := s.tenures[e.Worker]; t != nil && t.ended == "" {
 			t.ended, t.endedAt = died, e.At
@@ -184,6 +188,7 @@ func (j *judge) crash(e *event) {
 // end judges why Run returned. A worker that cannot list the shards when it
 // starts gives up, as it should: whoever runs it starts another.
 func (j *judge) end(e *event) {
+	j.over[e.Worker], j.ends[j.names[e.Worker]] = lost, e.At
 	switch {
 	case e.Text == "", e.Text == errStopped.Error():
 	case strings.HasPrefix(e.Text, "list the shards of stream"):
@@ -201,7 +206,7 @@ func (j *judge) write(e *event) {
 		return
 	}
 	before, row := j.rows[e.Shard], *e.Row
-	j.rows[e.Shard] = row
+	j.rows[e.Shard], j.last[e.Shard] = row, e
 	if before.Checkpoint.IsRecord() && row.Checkpoint.Compare(before.Checkpoint) < 0 || before.Finished() && !row.Finished() {
 		j.violate(e, "the checkpoint moves back from %s to %s", before.Checkpoint, row.Checkpoint)
 	}
@@ -232,7 +237,10 @@ func (j *judge) take(e *event, s *shardStory, row lease.Lease) {
 		j.report.count(string(old.ended))
 	}
 	from, _ := s.behind(row.Checkpoint)
-	t := &tenure{worker: e.Worker, since: e.At, from: from, upTo: from, next: make(map[string]int), open: make(map[int]bool), failed: make(map[int]bool)}
+	t := &tenure{worker: e.Worker, since: e.At, untold: e.Text == arrivedLate, from: from, upTo: from, next: make(map[string]int), open: make(map[int]bool), failed: make(map[int]bool)}
+	if j.over[e.Worker] != "" { // a write that arrived after its worker was gone
+		t.ended, t.endedAt = j.over[e.Worker], e.At
+	}
 	s.tenures[e.Worker], s.latest = t, t
 	j.report.count("lease taken")
 }
@@ -243,7 +251,7 @@ func (j *judge) loss(e *event, old *tenure) ending {
 	switch {
 	case any && !at.Before(old.since):
 		return lost
-	case any && old.worker == e.Worker: // it took the lease and never learned of it
+	case old.untold:
 		return lost
 	case j.patience > 0: // and nobody can promise that a worker runs within its lease
 		return starved
@@ -450,8 +458,24 @@ func (j *judge) finish() {
 		}
 	}
 	for id, row := range j.rows {
-		if gone := j.gone[row.Owner]; row.Owner != "" && !row.Finished() && !gone {
-			j.report.violate("shard %s: %s has stopped and still has the lease", id, row.Owner)
+		if row.Owner != "" && !row.Finished() {
+			j.leave(id, row)
 		}
+	}
+}
+
+// leave judges a lease that somebody has at the end. Others would take it when it
+// has run out; nobody is left who could.
+func (j *judge) leave(id string, row lease.Lease) {
+	last, end, t := j.last[id], j.ends[row.Owner], j.shards[id].latest
+	switch {
+	case j.gone[row.Owner]:
+	case t != nil && j.names[t.worker] == row.Owner && !j.faults[t.worker].Before(t.since):
+		j.report.count("lease left to run out after a fault")
+	case last.Text == arrivedLate:
+	case last.Op == "release" && !last.At.Before(end.Add(-j.patience)): // asked for by a worker that had gone when it came
+		j.report.count("lease handed over to a worker that had gone")
+	default:
+		j.report.violate("shard %s: %s has stopped and still has the lease", id, row.Owner)
 	}
 }

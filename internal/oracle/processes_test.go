@@ -55,6 +55,7 @@ func TestKilledProcesses(t *testing.T) {
 	close(seeds)
 	lanes.Wait()
 	t.Logf("seeds from %d in processes: %v", first, total)
+	total.demand(t, n)
 }
 
 func processPrograms() int {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/localkinesis/fault"
 )
 
@@ -34,6 +35,7 @@ const (
 type groupOptions struct {
 	Mode               mode
 	FanOut             int // of ten workers
+	Wire               kinesisprotocol.Wire
 	PerKey             int
 	MaxBatch           int
 	MaxRecords         int
@@ -134,6 +136,7 @@ func generateGroup(random *rand.Rand, pace pace) groupOptions {
 	g := groupOptions{
 		Mode:               pick(random, run, run, perKey, perKey, batch, batch, manual, shards),
 		FanOut:             pick(random, 0, 0, 5, 10),
+		Wire:               pick(random, kinesisprotocol.CBOR, kinesisprotocol.JSON, kinesisprotocol.SDK),
 		PerKey:             2 + random.IntN(8),
 		MaxBatch:           pick(random, 7, 50, 500),
 		MaxRecords:         pick(random, 20, 100, 10_000),

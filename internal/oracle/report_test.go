@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 )
 
 // report is what came of a program, or of many.
@@ -51,6 +52,22 @@ func (r *report) add(o *report) {
 	}
 	for what, n := range o.counts {
 		r.counts[what] += n
+	}
+}
+
+// demand fails the test when fewer things happened than n programs hold.
+func (r *report) demand(t *testing.T, n int) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+
+	reshards := 0
+	for _, a := range []action{split, merge, scale} {
+		reshards += r.counts["reshard: "+string(a)]
+	}
+	if !t.Failed() && (r.programs < n || r.records < n*leastRecords || r.crashes < n || reshards < n) {
+		t.Errorf("%d programs with %d records, %d crashes and %d reshards; want at least %d, %d each, one and one",
+			r.programs, r.records, r.crashes, reshards, n, leastRecords)
 	}
 }
 

@@ -82,12 +82,12 @@ func (s *watched) write(ctx context.Context, op, key string, call func(context.C
 		s.network.note("write arrives late")
 		s.onTheWay.Go(func() {
 			_ = s.network.wait(context.Background(), lateBy) // a crash of its sender does not stop a message
-			_, _ = s.make(context.Background(), op, key, call)
+			_, _ = s.make(context.Background(), op, key, arrivedLate, call)
 		})
 		_ = s.network.wait(ctx, lateBy)
 		return lease.Lease{}, fmt.Errorf("%s %s: %w", op, key, errLost)
 	}
-	row, err := s.make(ctx, op, key, call)
+	row, err := s.make(ctx, op, key, "", call)
 	if loseReply {
 		s.network.note("reply lost")
 		return lease.Lease{}, fmt.Errorf("%s %s: %w", op, key, errLost)
@@ -95,11 +95,14 @@ func (s *watched) write(ctx context.Context, op, key string, call func(context.C
 	return row, err
 }
 
+// arrivedLate marks a write of which its worker has learned nothing.
+const arrivedLate = "it arrived late"
+
 // make makes one write and tells the journal.
-func (s *watched) make(ctx context.Context, op, key string, call func(context.Context) (lease.Lease, error)) (row lease.Lease, err error) {
+func (s *watched) make(ctx context.Context, op, key, note string, call func(context.Context) (lease.Lease, error)) (row lease.Lease, err error) {
 	s.journal.change(func() event {
 		row, err = call(ctx)
-		e := event{Worker: s.worker, Kind: written, Shard: key, Op: op}
+		e := event{Worker: s.worker, Kind: written, Shard: key, Op: op, Text: note}
 		var conflict *lease.ConflictError
 		switch {
 		case err == nil:

@@ -24,10 +24,11 @@ var (
 	programsFlag = flag.Int("programs", 0, "programs in virtual time; 0 is a few")
 
 	processProgramsFlag = flag.Int("process-programs", 0, "programs with real processes; 0 is a few")
+	allMutationsFlag    = flag.Bool("all-mutations", false, "try every mutation, and not only a few")
 )
 
 // usualPrograms are run in virtual time when nothing else is asked for.
-const usualPrograms = 12
+const usualPrograms = seedsToCatch
 
 // TestPrograms runs random programs in virtual time, one after another.
 func TestPrograms(t *testing.T) {
@@ -42,6 +43,7 @@ func TestPrograms(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { total.add(playVirtually(t, p)) })
 	}
 	t.Logf("seeds from %d in virtual time: %v", first, total)
+	total.demand(t, n)
 }
 
 func firstSeed() uint64 {

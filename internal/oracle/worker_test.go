@@ -61,7 +61,7 @@ func (w *worker) set(o *consumer.Options) {
 	o.Logger, o.Metrics = slog.New(slog.DiscardHandler), metrics.Noop
 	o.PollInterval, o.MaxPollInterval, o.MaxRecords = g.PollInterval, g.MaxPollInterval, g.MaxRecords
 	o.CheckpointInterval, o.LeaseDuration, o.HandoverTimeout = g.CheckpointInterval, g.LeaseDuration, g.HandoverTimeout
-	o.HandlerTimeout = g.HandlerTimeout
+	o.HandlerTimeout, o.Wire = g.HandlerTimeout, g.Wire
 	o.ShardSyncInterval = 20 * g.LeaseDuration
 	o.RequestTimeout = 2 * g.LeaseDuration
 	o.Failure = consumer.FailurePolicy{Backoff: g.LeaseDuration / 100, MaxBackoff: g.LeaseDuration / 10}

@@ -129,7 +129,7 @@ func (w *world) startProducers() error {
 	for i, wr := range w.program.Writers {
 		p, err := producer.New(w.client, streamName, func(o *producer.Options) {
 			o.Aggregation, o.Carrier, o.Order = wr.Aggregation, wr.Carrier, wr.Order
-			o.CreateSpans = false
+			o.CreateSpans, o.Wire = false, w.program.Group.Wire
 			o.Linger = w.pace.unit / 20
 			o.Deadline = 0
 			o.MaxContainerBytes = 4 << 10 // so that there are many
@@ -167,6 +167,7 @@ const mostWorkers = 6
 
 // do makes one step.
 func (w *world) do(s step) error {
+	w.live = slices.DeleteFunc(w.live, func(t tenant) bool { return closed(t.ended()) }) // by themselves
 	switch s.Do {
 	case put:
 		return w.putRecords(s)
