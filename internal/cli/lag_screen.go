@@ -150,12 +150,13 @@ func drawLag(look lagLook, p paint, width, height int) []string {
 	return append(lines, p.faint(cut(below, width)))
 }
 
-// lagRank orders shards: those whose lag is not known before all others.
+// lagRank orders shards: those whose lag is not known before all others, and
+// whole seconds alone, so that lines do not jump about.
 func lagRank(s laggingShard) int64 {
 	if s.BehindMs == nil {
 		return 1<<63 - 1
 	}
-	return *s.BehindMs
+	return *s.BehindMs / 1000
 }
 
 // lagLayout is how wide the columns of a screen are; 0 leaves a column out.

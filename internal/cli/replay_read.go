@@ -125,10 +125,22 @@ func (r *replayReader) yielded(record *kinetrail.Record) {
 // resumeAt is the --from that leaves nothing out when the records that arrived at
 // these times are not copied yet, nor those that were not yielded.
 func (r *replayReader) resumeAt(pending []time.Time) string {
+	if at := r.copiedUpTo(pending); !at.IsZero() {
+		return at.UTC().Format(arrivalLayout)
+	}
+	if at, ok := r.from.Time(); ok {
+		return at.UTC().Format(arrivalLayout)
+	}
+	return "trim-horizon"
+}
+
+// copiedUpTo is the time before which everything is copied when the records that
+// arrived at these times are not yet; it is zero when that is not known.
+func (r *replayReader) copiedUpTo(pending []time.Time) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.shards) == 0 {
-		return r.fromText()
+		return time.Time{}
 	}
 	var oldest time.Time
 	earlier := func(at time.Time) {
@@ -145,14 +157,14 @@ func (r *replayReader) resumeAt(pending []time.Time) string {
 		}
 		at := r.notBefore(id)
 		if at.IsZero() {
-			return r.fromText()
+			return at
 		}
 		earlier(at)
 	}
 	if oldest.IsZero() {
-		oldest = r.until
+		return r.until
 	}
-	return oldest.UTC().Format(arrivalLayout)
+	return oldest
 }
 
 // notBefore is a time before which nothing arrived that a shard has yet to yield,
@@ -189,11 +201,4 @@ func (r *replayReader) open(shard *replayShard) bool {
 		}
 	}
 	return false
-}
-
-func (r *replayReader) fromText() string {
-	if at, ok := r.from.Time(); ok {
-		return at.UTC().Format(arrivalLayout)
-	}
-	return "trim-horizon"
 }

@@ -277,16 +277,20 @@ func (w *replayWriter) keepRate(ctx context.Context) error {
 
 // show draws how much of the time to copy is copied.
 func (w *replayWriter) show() {
-	next := w.until
-	if len(w.pending) > 0 {
-		next = w.pending[0].arrived
+	if w.progress.out == nil {
+		return
 	}
-	part := 1.0
-	if whole := w.until.Sub(w.first); whole > 0 {
-		part = min(max(next.Sub(w.first).Seconds()/whole.Seconds(), 0), 1)
-	}
+	w.progress.show("%s", replayBar(w.first, w.reader.copiedUpTo(w.pendingArrivals()), w.until)+
+		fmt.Sprintf("  %s, %.0f/s", count(w.copied, "record"), float64(w.copied)/max(time.Since(w.began).Seconds(), 0.001)))
+}
+
+// replayBar draws how far a time is from another to a third.
+func replayBar(from, at, to time.Time) string {
 	const width = 20
+	part := 0.0
+	if whole := to.Sub(from); whole > 0 && at.After(from) {
+		part = min(at.Sub(from).Seconds()/whole.Seconds(), 1)
+	}
 	full := int(part * width)
-	perSecond := float64(w.copied) / max(time.Since(w.began).Seconds(), 0.001)
-	w.progress.show("%s%s %3.0f %%  %s, %.0f/s", strings.Repeat("█", full), strings.Repeat("·", width-full), part*100, count(w.copied, "record"), perSecond)
+	return fmt.Sprintf("%s%s %3.0f %%", strings.Repeat("█", full), strings.Repeat("·", width-full), part*100)
 }
