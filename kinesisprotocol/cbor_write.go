@@ -58,16 +58,23 @@ func appendEntryCBOR(body []byte, entry *types.PutRecordsRequestEntry) []byte {
 	// The heads of a map and of texts below 24 bytes are one byte each.
 	const (
 		data = string(rune(cborText<<5|len("Data"))) + "Data"
+		hash = string(rune(cborText<<5|len("ExplicitHashKey"))) + "ExplicitHashKey"
 		key  = string(rune(cborText<<5|len("PartitionKey"))) + "PartitionKey"
 	)
-	members := countOf(entry.Data != nil, entry.ExplicitHashKey != nil, entry.PartitionKey != nil)
-	body = append(body, cborMap<<5|byte(members))
+	head := len(body)
+	body = append(body, cborMap<<5)
 	if entry.Data != nil {
+		body[head]++
 		body = append(body, data...)
 		body = append(appendHead(body, cborBytes, len(entry.Data)), entry.Data...)
 	}
-	body = appendMemberCBOR(body, "ExplicitHashKey", entry.ExplicitHashKey)
+	if entry.ExplicitHashKey != nil {
+		body[head]++
+		body = append(body, hash...)
+		body = appendText(body, *entry.ExplicitHashKey)
+	}
 	if entry.PartitionKey != nil {
+		body[head]++
 		body = append(body, key...)
 		body = appendText(body, *entry.PartitionKey)
 	}
