@@ -2,6 +2,7 @@ package producer
 
 import (
 	"sync"
+	"unsafe"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
@@ -57,7 +58,7 @@ func (k *kinesisRecord) take(last, u *userRecord) {
 	k.buffered += u.buffered
 	if u.userDetails != noUserDetails {
 		k.awaited = k.awaited || u.waiter != nil
-		k.traced = k.traced || u.trace.Parent != "" || u.span != nil
+		k.traced = k.traced || u.spanned || u.trace.Parent != "" || u.span != nil
 	}
 }
 
@@ -99,6 +100,7 @@ func sameAttempts(a, b []Attempt) bool {
 type containerEntry struct {
 	record  aggregate.UserRecord
 	headers []kinetrail.Header
+	parent  []byte // of the span context among them
 }
 
 // of returns u as a container holds it, until the next call.
@@ -111,6 +113,10 @@ func (e *containerEntry) of(u *userRecord) *aggregate.UserRecord {
 	}
 	switch {
 	case !u.headerTrace:
+	case u.spanned:
+		e.parent = u.parent().AppendTo(e.parent[:0])
+		e.headers = append(e.headers[:0], kinetrail.Header{Name: tracecarrier.TraceparentHeader, Value: unsafe.String(&e.parent[0], len(e.parent))})
+		e.record.Headers = e.headers
 	case u.bare && len(u.headers) == 0: // what AddHeaders finds out for each record
 		e.headers = append(e.headers[:0], kinetrail.Header{Name: tracecarrier.TraceparentHeader, Value: u.trace.Parent})
 		e.record.Headers = e.headers
@@ -131,6 +137,9 @@ func containerBound(u *userRecord) int {
 	bound += len(u.explicitHashKey)
 	for i := range u.headers {
 		bound += headerBound(len(u.headers[i].Name), len(u.headers[i].Value))
+	}
+	if u.spanned {
+		return bound + headerBound(len(tracecarrier.TraceparentHeader), traceparentLength)
 	}
 	if u.headerTrace {
 		bound += headerBound(len("traceparent"), len(u.trace.Parent)) +

@@ -110,6 +110,11 @@ type request struct {
 	records []kinesisRecord
 	entries []types.PutRecordsRequestEntry
 
+	// Partition and hash keys that are made for the request.
+	text []byte
+	cuts []cut
+	keys []string
+
 	unsealed [][]byte // containers in the making
 	bytes    int
 	users    int       // user records
@@ -561,7 +566,10 @@ func (s *schedule) freeRequest(r *request) {
 		s.finish(&r.records[i])
 	}
 	clear(r.records)
-	*r = request{records: r.records[:0], entries: r.entries[:0], unsealed: r.unsealed[:0]}
+	*r = request{
+		records: r.records[:0], entries: r.entries[:0], unsealed: r.unsealed[:0],
+		text: r.text[:0], cuts: r.cuts[:0], keys: r.keys[:0],
+	}
 	s.freeRequests = append(s.freeRequests, r)
 }
 

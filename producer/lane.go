@@ -44,16 +44,24 @@ type userDetails struct {
 	trace           kinetrail.TraceContext // the context carried, by key or header
 	headerTrace     bool                   // trace goes into the container's headers
 	bare            bool                   // trace is a valid traceparent and nothing else
+	spanned         bool                   // the context carried is a span's and lies in the slab instead
+	keyed           bool                   // it goes into the key of a plain record when a request is made
 	storedKey       string                 // the partition key of a plain record, if it is not the caller's
 	storedHash      string                 // its explicit hash key then, empty for none
 	span            trace.Span             // nil when none was started
 	earlier         []Attempt              // in containers that were taken apart again
 	waiter          chan Result            // of the Put that waits for the result
 	result          Result                 // for the waiter
+	common          bool                   // these are details of many records
 }
 
-// noUserDetails are those of records that own none. They are never changed.
-var noUserDetails = new(userDetails)
+// The details of records that own none: nothing at all, or a span context and
+// nothing else. They are never changed.
+var (
+	noUserDetails = &userDetails{common: true}
+	spanInKey     = &userDetails{common: true, spanned: true, keyed: true}
+	spanInHeader  = &userDetails{common: true, spanned: true, headerTrace: true}
+)
 
 // forget lets go of what the caller gave.
 func (u *userRecord) forget() {
@@ -62,8 +70,10 @@ func (u *userRecord) forget() {
 
 // own returns the record's own details.
 func (u *userRecord) own() *userDetails {
-	if u.userDetails == noUserDetails {
+	if common := u.userDetails; common.common {
 		u.userDetails = userDetailsPool.Get().(*userDetails)
+		*u.userDetails = *common
+		u.userDetails.common = false
 	}
 	return u.userDetails
 }
@@ -74,7 +84,7 @@ var userDetailsPool = sync.Pool{New: func() any { return new(userDetails) }}
 // disown gives the record's own details back. Those of a Put are not among them:
 // it uses them again itself.
 func (u *userRecord) disown() {
-	if own := u.userDetails; own != noUserDetails {
+	if own := u.userDetails; !own.common {
 		*own = userDetails{}
 		userDetailsPool.Put(own)
 	}
@@ -97,7 +107,7 @@ func (u *userRecord) given() kinetrail.Record {
 		PartitionKey:    u.key,
 		ExplicitHashKey: u.explicitHashKey,
 		Headers:         u.headers,
-		Trace:           u.trace,
+		Trace:           u.context(),
 	}
 	if u.keyless {
 		r.PartitionKey = ""

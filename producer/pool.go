@@ -1,6 +1,10 @@
 package producer
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/kinetrail/kinetrail/tracecarrier"
+)
 
 // userPool keeps the memory of user records. They lie side by side in slabs, in the
 // order of the puts, because that is what the processor reads fastest. New memory
@@ -16,6 +20,7 @@ const slabRecords = 64
 // userSlab is a piece of memory for user records.
 type userSlab struct {
 	records [slabRecords]userRecord
+	parents [slabRecords]tracecarrier.Parent // of those records that have spanned details
 	atRest  uint64
 	open    bool // the next records come from it
 

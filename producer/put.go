@@ -85,12 +85,21 @@ func (p *Producer) put(ctx context.Context, u *userRecord, record *kinetrail.Rec
 	u.take(record)
 	err := p.check(u)
 	outcome := tracecarrier.AsGiven
+	var caller tracecarrier.Parent
 	if err == nil {
-		p.tracer.startCreate(ctx, u, record)
-		outcome, err = p.shape(u)
+		var bare bool
+		caller, bare = p.tracer.startCreate(ctx, u, record)
+		if bare && !p.shapeSpanned(u) {
+			u.carry(kinetrail.TraceContext{Parent: caller.String()})
+		}
+		if u.spanned {
+			outcome, err = tracecarrier.Injected, p.checkSize(u, int(u.bytes))
+		} else {
+			outcome, err = p.shape(u)
+		}
 	}
 	if err == nil {
-		err = p.accept(ctx, u, outcome, wait)
+		err = p.accept(ctx, u, &caller, outcome, wait)
 	}
 	if err != nil {
 		u.endSpan(&Result{Err: err})
@@ -169,6 +178,35 @@ func ascii(text string) bool {
 		}
 	}
 	return true
+}
+
+// shapeSpanned gives a record the form in which it carries a span context and
+// nothing else, if that is as simple as it usually is: with no details of its own,
+// and with room to spare.
+func (p *Producer) shapeSpanned(u *userRecord) bool {
+	if u.userDetails != noUserDetails {
+		return false
+	}
+	u.bytes = int32(len(u.data) + len(u.key))
+	switch limit := p.recordLimit(); {
+	case p.mayContain(u):
+		u.form = grouped
+		if p.options.Aggregation == Off {
+			u.form = wrapped
+		}
+		u.userDetails = spanInHeader
+		if p.carrier == tracecarrier.Headers && containerBound(u) <= limit {
+			return true
+		}
+	case p.writer.Plan(u.key) == tracecarrier.Injected:
+		u.form, u.userDetails = plain, spanInKey
+		u.bytes = int32(len(u.data) + p.writer.KeyLength(tracecarrier.Injected, u.key))
+		if int(u.bytes) <= limit {
+			return true
+		}
+	}
+	u.userDetails = noUserDetails
+	return false
 }
 
 // shape gives a record the form in which it goes into the stream, with its trace
@@ -285,7 +323,11 @@ func (p *Producer) checkSize(u *userRecord, size int) error {
 	if limit := p.recordLimit(); size > limit {
 		return fmt.Errorf("%w: it has %d bytes with its key, the stream allows %d", ErrInvalidRecord, size, limit)
 	}
-	buffered := int(u.bytes) + len(u.trace.Parent) + len(u.trace.State) + len(u.trace.Baggage)
+	buffered := int(u.bytes)
+	if u.spanned {
+		buffered += traceparentLength
+	}
+	buffered += len(u.trace.Parent) + len(u.trace.State) + len(u.trace.Baggage)
 	for i := range u.headers {
 		buffered += len(u.headers[i].Name) + len(u.headers[i].Value)
 	}
@@ -297,7 +339,7 @@ func (p *Producer) checkSize(u *userRecord, size int) error {
 }
 
 // accept takes a prepared record into the buffer.
-func (p *Producer) accept(ctx context.Context, u *userRecord, outcome tracecarrier.Outcome, wait bool) error {
+func (p *Producer) accept(ctx context.Context, u *userRecord, caller *tracecarrier.Parent, outcome tracecarrier.Outcome, wait bool) error {
 	p.mu.Lock()
 	if err := p.admit(ctx, int(u.buffered), wait); err != nil {
 		p.mu.Unlock()
@@ -307,7 +349,7 @@ func (p *Producer) accept(ctx context.Context, u *userRecord, outcome tracecarri
 	p.accepted++
 	u.number, u.putAt, u.epoch = p.accepted, now, p.epoch
 	u.epoch.open++
-	p.schedule.add(u)
+	p.schedule.add(u, caller)
 	p.meter.put(&p.schedule, outcome)
 	wake := p.mustWake(now)
 	var over chan struct{} // of a pause

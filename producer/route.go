@@ -8,6 +8,7 @@ import (
 
 	"github.com/kinetrail/kinetrail/internal/md5lanes"
 	"github.com/kinetrail/kinetrail/shardmap"
+	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
 // target is where records go: an open shard, or anywhere when the shard is not
@@ -175,11 +176,16 @@ const (
 // with one before them, not longer ago than a record may stay in the inbox.
 func (b *inbox) mayGuess() bool { return b.quick && b.count%quickLook != 0 }
 
-// add takes a record in; records of one lane keep the order of the calls.
-func (s *schedule) add(u *userRecord) {
+// add takes a record in, with its span context if its details are spanned. Records
+// of one lane keep the order of the calls.
+func (s *schedule) add(u *userRecord, caller *tracecarrier.Parent) {
 	s.waiting++
 	s.waitingBytes += int(u.buffered)
-	s.inbox.records[s.inbox.count] = s.users.keep(&s.slab, u)
+	kept := s.users.keep(&s.slab, u)
+	if kept.spanned {
+		*kept.parent() = *caller
+	}
+	s.inbox.records[s.inbox.count] = kept
 	s.inbox.count++
 	s.inbox.bytes += int(u.bytes)
 	if s.rules.deadline > 0 && s.sweepAt == 0 {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/kinetrail/kinetrail/internal/tracing"
 	"github.com/kinetrail/kinetrail/kinesisprotocol"
+	"github.com/kinetrail/kinetrail/shardmap"
+	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
 // The delay before a record is sent again doubles from the first to the longest.
@@ -69,9 +71,7 @@ func (p *Producer) send(r *request) {
 // would send a record again that is already behind another one of its lane.
 func (p *Producer) call(r *request) answer {
 	r.finish()
-	for i := range r.records {
-		r.entries = append(r.entries, r.records[i].entry())
-	}
+	r.writeEntries()
 	ctx := p.ctx
 	if p.options.RequestTimeout > 0 {
 		timed, cancel := context.WithTimeout(ctx, p.options.RequestTimeout)
@@ -98,6 +98,46 @@ func (p *Producer) call(r *request) answer {
 	return a
 }
 
+// writeEntries makes the entries of r. Those keys that carry span contexts are cut
+// from one text, in which each is followed by its hash key.
+func (r *request) writeEntries() {
+	for i := range r.records {
+		k := &r.records[i]
+		if k.box == nil && k.users.keyed {
+			r.writeKey(i, k.users)
+			r.entries = append(r.entries, types.PutRecordsRequestEntry{Data: k.users.data})
+		} else {
+			r.entries = append(r.entries, k.entry())
+		}
+	}
+	text := string(r.text)
+	r.keys = slices.Grow(r.keys, 2*len(r.cuts)) // entries point into it
+	for _, c := range r.cuts {
+		r.keys = append(r.keys, text[c.key:c.hash], text[c.hash:c.end])
+		last := len(r.keys) - 1
+		r.entries[c.entry].PartitionKey, r.entries[c.entry].ExplicitHashKey = &r.keys[last-1], &r.keys[last]
+	}
+}
+
+// cut says where the keys of an entry are in the text.
+type cut struct{ entry, key, hash, end int }
+
+// keyWriter writes the keys of spanInKey.
+var keyWriter = tracecarrier.Writer{Carrier: tracecarrier.Lossless}
+
+func (r *request) writeKey(entry int, u *userRecord) {
+	c := cut{entry: entry, key: len(r.text)}
+	r.text = keyWriter.AppendKey(r.text, tracecarrier.Injected, u.key, *u.parent())
+	c.hash = len(r.text)
+	hash := u.hash
+	if !u.hashed {
+		hash = shardmap.HashKeyOf(u.key)
+	}
+	r.text = hash.AppendDecimal(r.text)
+	c.end = len(r.text)
+	r.cuts = append(r.cuts, c)
+}
+
 // entry is k as PutRecords takes it.
 func (k *kinesisRecord) entry() types.PutRecordsRequestEntry {
 	if k.box != nil {
@@ -122,6 +162,7 @@ func withoutRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
 func (s *schedule) settle(r *request, a answer, now instant) {
 	s.clear(r)
 	clear(r.entries)
+	clear(r.keys)
 	clear(r.unsealed)
 	s.chance = rand.Float64()
 	if a.err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/tracecarrier"
 	"github.com/kinetrail/kinetrail/tracecarrier/otelcarrier"
 )
 
@@ -31,20 +32,52 @@ func newTracer(stream kinetrail.Stream, o *Options) tracer {
 // brings along is carried as it is. Otherwise it is that of a span "create
 // {stream}", if create spans are on, else of the caller's own; without a span
 // around the caller there is none, unless root spans are wanted.
-func (t *tracer) startCreate(ctx context.Context, u *userRecord, record *kinetrail.Record) {
+//
+// The context of the caller's span is returned when it is bare, which is the common
+// case; any other is u's own.
+func (t *tracer) startCreate(ctx context.Context, u *userRecord, record *kinetrail.Record) (caller tracecarrier.Parent, bare bool) {
 	if !record.Trace.IsZero() {
 		u.own().trace = record.Trace
-		return
+		return caller, false
 	}
-	if !t.rootSpans && !trace.SpanContextFromContext(ctx).IsValid() {
-		return
+	span := trace.SpanContextFromContext(ctx)
+	if !t.rootSpans && !span.IsValid() {
+		return caller, false
+	}
+	if !t.createSpans && len(t.baggageKeys) == 0 {
+		if caller, bare = otelcarrier.ParentOf(span); bare {
+			return caller, true
+		}
 	}
 	if t.createSpans {
 		ctx, u.own().span = t.spans.Create(ctx, record)
 	}
+	u.carry(otelcarrier.FromContext(ctx, t.baggageKeys...))
+	return caller, false
+}
+
+// carry makes a valid context u's own.
+func (u *userRecord) carry(c kinetrail.TraceContext) {
 	own := u.own()
-	own.trace = otelcarrier.FromContext(ctx, t.baggageKeys...)
-	own.bare = own.trace.State == "" && own.trace.Baggage == ""
+	own.trace = c
+	own.bare = c.State == "" && c.Baggage == ""
+}
+
+// traceparentLength is the length of a span context as a text.
+const traceparentLength = len("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+// parent is the span context of a record whose details are spanned: the most common
+// one, without tracestate and baggage. It is kept beside the record and written
+// into a key or a header when a request is made: as a text it would be cold by
+// then, and in many pieces.
+func (u *userRecord) parent() *tracecarrier.Parent { return &u.slab.parents[u.index] }
+
+// context is the context that u carries, or would have carried.
+func (u *userRecord) context() kinetrail.TraceContext {
+	if u.spanned {
+		return kinetrail.TraceContext{Parent: u.parent().String()}
+	}
+	return u.trace
 }
 
 // endSpan ends the record's create span with what became of it.
@@ -77,6 +110,8 @@ func (t *tracer) linksOf(r *request) *tracing.Links {
 		for u := r.records[i].users; u != nil; u = u.next {
 			if u.span != nil {
 				links.Add(u.span.SpanContext())
+			} else if u.spanned {
+				links.Add(otelcarrier.SpanContext(u.context()))
 			} else if u.trace.Parent != "" {
 				links.Add(otelcarrier.SpanContext(u.trace))
 			}
