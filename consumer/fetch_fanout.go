@@ -10,12 +10,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
-	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
+	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 )
 
@@ -182,7 +181,9 @@ func (s *subscriber) call(ctx context.Context, consumer string) (*subscription, 
 		late := time.AfterFunc(s.opts.RequestTimeout, func() { end(errRequestTimeout) })
 		defer late.Stop()
 	}
-	out, err := s.fanOut.api.SubscribeToShard(ctx, in, noRetries, ownCodec)
+	// The protocol is what reads events for less, and keeps subscriptions of one
+	// client from a data race in the SDK's.
+	out, err := s.fanOut.api.SubscribeToShard(ctx, in, noRetries, kinesisprotocol.Install)
 	if err == nil && out.GetStream() == nil {
 		err = errNoStream
 	}
@@ -194,11 +195,6 @@ func (s *subscriber) call(ctx context.Context, consumer string) (*subscription, 
 	lifetime := kinetrail.SubscriptionLifetime - renewBefore - rand.N(renewBefore)
 	return &subscription{events: out.GetStream(), end: end, renewAt: s.asked.Add(lifetime)}, out, nil
 }
-
-// ownCodec gives a subscription a protocol of its own. The client's one keeps what
-// it decodes events with in one place for all of its streams, which is a data race
-// (github.com/aws/smithy-go/issues/714).
-func ownCodec(o *kinesis.Options) { o.Protocol = awsjson.New11(schemas.Kinesis_20131202) }
 
 // start is where a subscription begins. A container that was handed on in part
 // is sent again and its first records are skipped, so the subscription begins at

@@ -1,6 +1,6 @@
 // Package kinesisprotocol makes the AWS SDK's own Kinesis client cheaper: it
-// writes PutRecords requests and reads the answers of PutRecords and GetRecords
-// in the place of the SDK's JSON protocol.
+// writes PutRecords requests and reads the answers of PutRecords and GetRecords,
+// and the events of SubscribeToShard, in the place of the SDK's JSON protocol.
 //
 //	kinesis.Client ─► retries, endpoint, signing ─► HTTP        all the SDK's, untouched
 //	       │
@@ -8,6 +8,7 @@
 //	       │
 //	   this package ── PutRecords: request and answer
 //	       │           GetRecords: answer
+//	       │           SubscribeToShard: events
 //	       ▼
 //	   the SDK's JSON protocol ── every other operation, every error, every
 //	                              answer that looks unusual
@@ -30,14 +31,14 @@
 //
 // # Memory
 //
-// An answer is read into one piece of memory, its page. The records parsed from
-// it are not copies: their strings and Data lie in the page, where the base64
-// text stood. A page and its records are garbage together, so a program that
-// handles records and lets go of them has nothing to mind. One that keeps a
+// An answer, or an event, is read into one piece of memory, its page. The records
+// parsed from it are not copies: their strings and Data lie in the page, where the
+// base64 text stood. A page and its records are garbage together, so a program
+// that handles records and lets go of them has nothing to mind. One that keeps a
 // record, or a string of it, keeps the page, which is up to 14 MB for GetRecords
 // and some 60 KB for PutRecords; [Clone], strings.Clone and bytes.Clone make
 // copies that hold nothing but themselves. NextShardIterator is such a copy
-// already. Memory is never used again for another answer, so nothing changes
-// under a record that is kept. Appending to the Data of a record does not write
-// into its neighbour.
+// already, and so is ContinuationSequenceNumber. Memory is never used again for
+// another answer, so nothing changes under a record that is kept. Appending to the
+// Data of a record does not write into its neighbour.
 package kinesisprotocol

@@ -40,3 +40,5 @@ func ReadCBOR(page []byte, output smithy.Deserializable) bool {
 }
 
 var JSONOf = jsonOf
+
+var ReadEvent = readEvent

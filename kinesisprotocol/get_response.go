@@ -21,8 +21,18 @@ func readGetRecords(page []byte, output *kinesis.GetRecordsOutput, into *[]Recor
 		read.records = spare()
 		defer func() { keepSpare(read.records) }()
 	}
+	if usual, err := readAnswer(page, &read, "NextShardIterator"); !usual || err != nil {
+		return false, err
+	}
+	read.put(output, into)
+	return true, nil
+}
+
+// readAnswer reads an answer with records, unless it is unusual. next is the name
+// of what leads on from it.
+func readAnswer(page []byte, read *answer, next string) (usual bool, err error) {
 	s := scanner{page: page}
-	s.getRecords(&read)
+	s.answer(read, next)
 	if s.odd {
 		return false, nil
 	}
@@ -34,12 +44,11 @@ func readGetRecords(page []byte, output *kinesis.GetRecordsOutput, into *[]Recor
 			return false, fmt.Errorf("decode the data of record %d: %w", i, err)
 		}
 	}
-	read.put(output, into)
 	return true, nil
 }
 
-// getRecords reads all but the data, which stays text.
-func (s *scanner) getRecords(read *answer) {
+// answer reads all but the data, which stays text.
+func (s *scanner) answer(read *answer, next string) {
 	for more := s.open('{', '}'); more; more = s.more('}') {
 		switch string(s.name()) {
 		case "MillisBehindLatest":
@@ -47,12 +56,12 @@ func (s *scanner) getRecords(read *answer) {
 				behind := s.count(18)
 				read.behind = &behind
 			}
-		case "NextShardIterator":
+		case next:
 			// A reader keeps it until its next call and must not keep the
 			// page with it.
-			if iterator, ok := s.text(); ok {
-				iterator = strings.Clone(iterator)
-				read.next = &iterator
+			if place, ok := s.text(); ok {
+				place = strings.Clone(place)
+				read.next = &place
 			}
 		case "Records":
 			// A second list replaces the first, but not unread: its data has
