@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kinetrail/kinetrail/consumer"
 	"github.com/kinetrail/kinetrail/lease"
 	"github.com/kinetrail/kinetrail/producer"
 	"github.com/kinetrail/kinetrail/tracecarrier"
@@ -77,6 +78,7 @@ const (
 	died       ending = "crash"
 	outOfOrder ending = "released before this record, or one before it, was done"
 	retried    ending = "handler failed"
+	overlap    ending = "handed out in the moment in which the lease was lost"
 )
 
 func newJudge(p *program, stream truth, r *report, patience time.Duration) *judge {
@@ -190,7 +192,7 @@ func (j *judge) crash(e *event) {
 func (j *judge) end(e *event) {
 	j.over[e.Worker], j.ends[j.names[e.Worker]] = lost, e.At
 	switch {
-	case e.Text == "", e.Text == errStopped.Error():
+	case e.Text == "", e.Text == errStopped.Error(), e.Text == consumer.ErrDraining.Error():
 	case strings.HasPrefix(e.Text, "list the shards of stream"):
 		j.report.count("worker gave up: the shards could not be listed")
 	default:
@@ -386,6 +388,9 @@ func (j *judge) beginOne(e *event, s *shardStory, t *tenure, i, k int) {
 			}
 		}
 	}
+	if t.open[i] {
+		j.violate(e, "record %v is handled twice at the same time", id)
+	}
 	t.open[i] = true
 	if t.failed[i] {
 		delete(t.failed, i)
@@ -400,6 +405,8 @@ func (j *judge) beginOne(e *event, s *shardStory, t *tenure, i, k int) {
 func (j *judge) explain(e *event, s *shardStory, t, by *tenure, i int) {
 	id, why := s.places[i].id, by.ended
 	switch {
+	case t.ended != "": // and begin has judged how long ago
+		why = overlap
 	case j.program.Group.Mode == manual && (by == t || why == released): // acknowledged late, for an earlier delivery
 		why = outOfOrder
 	case by == t:

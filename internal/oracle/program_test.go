@@ -89,7 +89,7 @@ type step struct {
 	Do     action
 	Which  int           // writer, shard or worker, modulo those there are; everyone is all workers
 	N      int           // records, shards or writes
-	For    time.Duration // of what lasts
+	For    time.Duration // of what lasts; of a drain, what it may take, 0 without end
 	Hang   bool          // calls of an outage hang instead of failing
 	Fault  string        // a rule of package fault
 	random uint64        // for what the step decides when it comes
@@ -239,7 +239,9 @@ func (g *generator) other(do action) {
 		s.N = 1 + g.random.IntN(4)
 	case freeze:
 		s.For = lease/2 + g.upTo(2*float64(lease)/float64(g.pace.unit))
-	case start, drain, stop, crash:
+	case drain: // half of them within so little time that handlers may have to be cancelled
+		s.For = pick(g.random, 0, lease/8)
+	case start, stop, crash:
 	}
 	g.add(s)
 }

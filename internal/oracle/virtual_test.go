@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
@@ -144,13 +145,7 @@ func (l *lodger) stop() { l.cancel(errStopped) }
 
 func (l *lodger) ended() <-chan struct{} { return l.gone }
 
-func (l *lodger) drain() {
-	go func() {
-		if err := l.worker.group.Drain(context.Background()); err != nil {
-			l.journal.add(event{Worker: l.worker.number, Kind: ended, Text: "drain: " + err.Error()})
-		}
-	}()
-}
+func (l *lodger) drain(within time.Duration) { go l.worker.drain(within) }
 
 // crash lets nothing of the worker be seen any more, and ends it.
 func (l *lodger) crash() {

@@ -106,6 +106,18 @@ func (w *worker) run(ctx context.Context) error {
 	return err
 }
 
+// drain drains the worker. An end to it is an error only when none was set.
+func (w *worker) drain(within time.Duration) {
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+	if within > 0 {
+		ctx, cancel = context.WithTimeout(ctx, within)
+	}
+	defer cancel()
+	if err := w.group.Drain(ctx); err != nil && within == 0 {
+		w.journal.add(event{Worker: w.number, Kind: ended, Text: "drain: " + err.Error()})
+	}
+}
+
 func (w *worker) take(ctx context.Context) error {
 	switch w.options.Mode {
 	case batch:

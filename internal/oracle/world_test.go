@@ -38,10 +38,10 @@ type house interface {
 
 // tenant is a worker in its house.
 type tenant interface {
-	obey(s step) // a fault begins
-	mend()       // all faults end
-	drain()      // finish and go
-	stop()       // go
+	obey(s step)                // a fault begins
+	mend()                      // all faults end
+	drain(within time.Duration) // finish and go; 0 is without end
+	stop()                      // go
 	crash()
 	ended() <-chan struct{}
 }
@@ -271,7 +271,7 @@ func (w *world) end(s step) error {
 	w.report.count("worker " + map[action]string{drain: "drained", stop: "stopped", crash: "killed"}[s.Do])
 	switch s.Do {
 	case drain:
-		t.drain()
+		t.drain(s.For)
 		w.leaving = append(w.leaving, t)
 	case stop:
 		t.stop()
@@ -326,7 +326,7 @@ func (w *world) settle() error {
 		w.report.violate("after %v without a fault: %s", patienceToSettle*w.pace.unit, what)
 	}
 	for _, t := range w.live {
-		t.drain()
+		t.drain(0)
 	}
 	late := time.After(patienceToSettle * w.pace.unit)
 	for _, t := range append(slices.Clone(w.live), w.leaving...) {
