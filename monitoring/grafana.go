@@ -185,7 +185,7 @@ func (p panel) grafana(id int, namespace string) grafanaPanel {
 			Overrides: []any{},
 		},
 		Options: &panelOptions{
-			Legend:  map[string]any{"displayMode": "list", "placement": "bottom", "showLegend": true},
+			Legend:  map[string]any{"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []string{}},
 			Tooltip: map[string]any{"mode": "multi", "sort": "desc"},
 		},
 	}
