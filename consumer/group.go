@@ -54,8 +54,9 @@ type group struct {
 	ready    func()
 	scanned  func() // the first scan is over
 
-	observer *lease.Observer // of the scan goroutine
+	observer *lease.Observer // of the scan goroutine, as the next two
 	asked    map[string]time.Time
+	whole    time.Time // when a scan last went without an error
 
 	tenancy sync.WaitGroup
 
@@ -323,7 +324,9 @@ func signal(c chan<- struct{}) {
 func (g *group) scanLoop(ctx context.Context) {
 	interval := g.scanInterval()
 	for ctx.Err() == nil {
-		if err := g.scan(ctx); err != nil && ctx.Err() == nil {
+		if err := g.scan(ctx); err == nil {
+			g.whole = time.Now()
+		} else if ctx.Err() == nil {
 			g.opts.Logger.WarnContext(ctx, "kinetrail: the leases could not be looked through", slog.Any("error", err))
 			g.giveUp(err)
 		}
@@ -347,11 +350,11 @@ func (g *group) untilScan(interval time.Duration) time.Duration {
 	return interval
 }
 
-// giveUp ends Run when no repetition heals err, once no lease is held: what ends
-// within a lease duration, such as a right that was taken away by mistake, costs
-// nothing.
+// giveUp ends Run when no repetition heals err: at once when nothing has worked
+// yet, else when no lease is held any more. What ends within a lease duration,
+// such as a right that was taken away by mistake, costs nothing.
 func (g *group) giveUp(err error) {
-	if errors.Is(err, lease.ErrUnusable) && len(g.all()) == 0 {
+	if errors.Is(err, lease.ErrUnusable) && len(g.all()) == 0 && time.Since(g.whole) > g.opts.LeaseDuration {
 		g.stop(unusable(err))
 	}
 }

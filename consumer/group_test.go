@@ -819,12 +819,17 @@ func TestARightThatIsMissingForAMomentCostsNothing(t *testing.T) {
 		got := newSeen()
 		worker := start(t, stream, network, got.handle)
 		receive(t, worker.Ready())
+		standby := start(t, stream, network, nothing, func(o *consumer.Options) { o.Shards = []string{"none of them"} })
+		receive(t, standby.Ready())
 		network.Down(denied)
 		time.Sleep(6 * time.Second)
 		network.Up()
 		numbered(stream, 0, 3)
 		got.await(t, 3)
 		time.Sleep(time.Minute)
+		if len(standby.result) > 0 {
+			t.Errorf("a worker without leases ended with %v after six seconds without a right", <-standby.result)
+		}
 		if l := rows(t, store)[shardID(0)]; l.Owner != worker.Worker() || l.Switches != 0 {
 			t.Errorf("lease %+v after six seconds without a right; want it never lost", l)
 		}
@@ -834,8 +839,11 @@ func TestARightThatIsMissingForAMomentCostsNothing(t *testing.T) {
 		if err := receive(t, worker.result); !errors.Is(err, denied) {
 			t.Errorf("Run = %v; want the store's error", err)
 		}
+		if err := receive(t, standby.result); !errors.Is(err, denied) {
+			t.Errorf("Run of a worker without leases = %v; want the store's error", err)
+		}
 		if after := time.Since(began); after > 20*time.Second {
-			t.Errorf("Run ended after %v; want it to end when its leases have run out", after)
+			t.Errorf("both ended after %v; want them to end when leases have run out", after)
 		}
 	})
 }
