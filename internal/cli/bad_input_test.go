@@ -16,7 +16,8 @@ import (
 // wrong, or the world can do to them, with what they are told.
 func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 	t.Parallel()
-	server := localkinesis.Start(t, func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 2} })
+	server := localkinesis.Start(t, func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 2, "other": 1} })
+	groups := "file:" + t.TempDir()
 	addr := strings.TrimPrefix(server.URL(), "http://")
 	noKinesis := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(noKinesis.Close)
@@ -37,6 +38,8 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 		noStream  = "kinetrail: there is no stream \"nosuch\"\n\"kinetrail list\" shows the streams there are, \"kinetrail put --create\" makes one.\n"
 		noAnswer  = "kinetrail: no answer from " + nobody + ": connection refused\nIs it running? \"kinetrail serve\" starts a local Kinesis on 127.0.0.1:4567.\n"
 		longKey   = "a partition key has at most 256 characters, this one has 257\n"
+		groupIs   = "a group's name is 1 to 200 letters, digits and _.-, and begins with no dot\n"
+		storeHint = "--store says where groups are kept, and so does KINETRAIL_STORE.\n"
 		takesHash = "it takes a decimal number from 0 to 340282366920938463463374607431768211455\n"
 	)
 
@@ -130,6 +133,81 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 			"kinetrail: no open shard of the stream owns the hash key of \"key\"\n"},
 		{"an endpoint that is no URL", []string{"--endpoint-url", "localhost:4567", "list"}, "", 2,
 			"kinetrail: --endpoint-url \"localhost:4567\": it takes a URL such as http://127.0.0.1:4567\n" + help("list")},
+
+		{"reshard without a number", local("reshard", "orders"), "", 2,
+			"kinetrail: reshard needs --shards\n" + help("reshard")},
+		{"reshard to none", local("reshard", "orders", "--shards", "0"), "", 2,
+			"kinetrail: --shards \"0\": it takes a number from 1 to 20000\n" + help("reshard")},
+		{"reshard an unknown stream", local("reshard", "nosuch", "--shards", "2"), "", 1, noStream},
+		{"replay a stream into itself", local("replay", "orders", "arn:aws:kinesis:us-east-1:000000000000:stream/orders"), "", 2,
+			"kinetrail: SRC and DST are one stream, arn:aws:kinesis:us-east-1:000000000000:stream/orders, so that a replay would never end\n" + help("replay")},
+		{"replay an unknown stream", local("replay", "nosuch", "orders"), "", 1, noStream},
+		{"replay into an unknown stream", local("replay", "orders", "nosuch"), "", 1, noStream},
+		{"replay what is not there yet", local("replay", "orders", "other", "--from", "latest"), "", 2,
+			"kinetrail: --from latest leaves nothing to copy\n" + help("replay")},
+		{"replay until no time", local("replay", "orders", "other", "--to", "trim-horizon"), "", 2,
+			"kinetrail: --to trim-horizon: it takes a time, or how long ago\n" + help("replay")},
+		{"replay an unknown shard", local("replay", "orders", "other", "--shard", "shardId-000000000009"), "", 1,
+			"kinetrail: stream \"orders\" has no shard \"shardId-000000000009\"\n\"kinetrail describe orders\" shows its shards.\n"},
+		{"replay into an endpoint where nobody is", local("replay", "orders", "orders", "--dst-endpoint-url", nobody), "", 1, noAnswer},
+
+		{"tail as a group without a name", local("tail", "orders", "--group", ""), "", 2,
+			"kinetrail: --group \"\": " + groupIs + help("tail")},
+		{"tail as a group with a path for a name", local("tail", "orders", "--group", "../audit"), "", 2,
+			"kinetrail: --group \"../audit\": " + groupIs + help("tail")},
+		{"tail with a store and no group", local("tail", "orders", "--store", "file:x"), "", 2,
+			"kinetrail: --store needs --group\n" + help("tail")},
+		{"tail as a group to an end", local("tail", "orders", "--group", "audit", "--no-follow"), "", 2,
+			"kinetrail: --group reads on until Ctrl-C or -n; --no-follow is for a tail without a group\n" + help("tail")},
+		{"keep a group in memory", local("tail", "orders", "--group", "audit", "--store", "memory:"), "", 2,
+			"kinetrail: --store \"memory:\": what is in the memory of one process no other one can share; take file:DIR\n" + help("tail")},
+		{"keep a group nowhere", local("tail", "orders", "--group", "audit", "--store", "x"), "", 2,
+			"kinetrail: --store \"x\": " + storeForms + "\n" + help("tail")},
+		{"keep a group in a Redis without an address", local("tail", "orders", "--group", "audit", "--store", "redis:x"), "", 2,
+			"kinetrail: --store \"redis:x\": it takes a URL such as redis://127.0.0.1:6379/0\n" + help("tail")},
+		{"keep a group in a Redis with an unknown option", []string{"group", "list", "--store", "redis://127.0.0.1?tls=1"}, "", 2,
+			"kinetrail: --store \"redis://127.0.0.1?tls=1\": unexpected option: tls\n" + help("group list")},
+		{"keep a group in a DynamoDB with an unknown option", []string{"group", "list", "--store", "dynamodb:?zone=1"}, "", 2,
+			"kinetrail: --store \"dynamodb:?zone=1\": there is no \"zone\", only region and endpoint\n" + help("group list")},
+		{"keep a group in a DynamoDB at no URL", []string{"group", "list", "--store", "dynamodb:?endpoint=x"}, "", 2,
+			"kinetrail: --store \"dynamodb:?endpoint=x\": endpoint: it takes a URL such as http://127.0.0.1:4567\n" + help("group list")},
+		{"keep a group at home without a home", []string{"group", "list"}, "", 1,
+			"kinetrail: there is no place for groups: HOME is not set\nName one with --store file:DIR.\n"},
+		{"tail an unknown stream as a group", local("tail", "nosuch", "--group", "audit", "--store", groups), "", 1, noStream},
+		{"keep a group in a Redis where nobody is", local("tail", "orders", "--group", "audit", "--store", "redis://127.0.0.1:1"), "", 1,
+			"kinetrail: redis://127.0.0.1:1: list the leases of group audit: dial tcp 127.0.0.1:1: connect: connection refused\n" + storeHint},
+		{"keep a group in a DynamoDB where nobody is", []string{"--local", "group", "list", "--store", "dynamodb:?endpoint=" + nobody}, "", 1,
+			"kinetrail: dynamodb:?endpoint=" + nobody + ": no answer from " + nobody + ": connection refused\n" + storeHint},
+		{"keep a group in a DynamoDB without credentials", []string{"group", "list", "--store", "dynamodb:?region=eu-west-1"}, "", 1,
+			"kinetrail: no AWS credentials were found\nSet AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for the local server add --local.\n"},
+		{"group without its command", []string{"group", "lst"}, "", 2,
+			"kinetrail: there is no command \"group lst\"\n" + help("group")},
+		{"describe an unknown group", []string{"group", "describe", "audit", "--store", groups}, "", 1,
+			"kinetrail: there is no group \"audit\" in " + groups + "\n\"kinetrail group list\" shows those there are; --store names another place.\n"},
+		{"describe a group that cannot be", []string{"group", "describe", "a b", "--store", groups}, "", 2,
+			"kinetrail: group \"a b\": " + groupIs + help("group describe")},
+		{"watch a group for less than no time", []string{"group", "describe", "audit", "--watch", "-1s"}, "", 2,
+			"kinetrail: --watch -1s: it takes a time from 0\n" + help("group describe")},
+		{"the lag of a group without its stream", []string{"group", "lag", "audit", "--store", groups}, "", 2,
+			"kinetrail: group lag needs --stream: the leases of a group over one stream do not name it\n" + help("group lag")},
+		{"watch the lag of no group", local("lag", "orders"), "", 2,
+			"kinetrail: lag needs --group\n" + help("lag")},
+		{"watch the lag without a pause", local("lag", "orders", "--group", "audit", "--interval", "0"), "", 2,
+			"kinetrail: --interval 0s: it takes a time above 0\n" + help("lag")},
+		{"reset a group to nowhere", []string{"group", "reset", "audit"}, "", 2,
+			"kinetrail: group reset needs --to\n" + help("group reset")},
+		{"reset a group to latest without its stream", []string{"group", "reset", "audit", "--to", "latest"}, "", 2,
+			"kinetrail: --to latest needs --stream: only the stream knows which shards are open\n" + help("group reset")},
+		{"move a shard to nobody", []string{"group", "move", "audit", "shardId-000000000000"}, "", 2,
+			"kinetrail: move needs GROUP SHARD WORKER\n" + help("group move")},
+		{"release nothing", []string{"group", "release", "audit"}, "", 2,
+			"kinetrail: group release needs either SHARD or --worker\n" + help("group release")},
+		{"copy an unknown group", []string{"group", "copy", "audit", "--store", groups}, "", 1,
+			"kinetrail: there is no group \"audit\" in " + groups + "\n\"kinetrail group list\" shows those there are; --store names another place.\n"},
+		{"import from nowhere", []string{"group", "import", "audit"}, "", 2,
+			"kinetrail: group import needs --from, --name and --stream\n" + help("group import")},
+		{"import from a file", local("group", "import", "audit", "--from", "file:x", "--name", "orders", "--stream", "orders"), "", 2,
+			"kinetrail: --from file:x: async-kinesis keeps checkpoints in Redis or DynamoDB\n" + help("group import")},
 
 		{"an unknown flag", []string{"list", "--colour"}, "", 2, "kinetrail: unknown flag: --colour\n" + help("list")},
 		{"a flag without its value", []string{"list", "--region"}, "", 2, "kinetrail: --region needs a value\n" + help("list")},

@@ -76,6 +76,13 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 				t.Errorf("kinetrail %s --help has no examples:\n%s", cmd.Name(), help)
 			}
 			golden(t, "help_"+cmd.Name()+".txt", help)
+			for _, part := range cmd.Commands() {
+				help := succeed(t, cmd.Name(), part.Name(), "--help")
+				if !strings.Contains(help, "Examples:\n  ") {
+					t.Errorf("kinetrail %s %s --help has no examples:\n%s", cmd.Name(), part.Name(), help)
+				}
+				golden(t, "help_"+cmd.Name()+"_"+part.Name()+".txt", help)
+			}
 		})
 	}
 	golden(t, "help.txt", succeed(t, "--help"))

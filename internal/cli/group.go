@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -313,6 +314,8 @@ func placeText(checkpoint, start kinetrail.Position) string {
 	switch {
 	case checkpoint.IsShardEnd():
 		return "end of the shard"
+	case checkpoint.IsRecord() && checkpoint.Sub() == math.MaxInt32: // all there may be in a container, from async-kinesis
+		return checkpoint.Sequence()
 	case checkpoint.IsRecord():
 		return checkpoint.String()
 	case isTime:

@@ -222,7 +222,7 @@ func (c lagLayout) row(s laggingShard, p paint) string {
 
 // line lines up cells. The lag may be coloured, and is as wide as its column.
 func (c lagLayout) line(shard, owner, behind, pace, upTo string) string {
-	cells := []string{pad(cut(shard, c.shard), c.shard), pad(cut(owner, c.owner), c.owner), behind + strings.Repeat(" ", max(c.behind-displayWidth(behind), 0))}
+	cells := []string{pad(cut(shard, c.shard), c.shard), pad(cutMiddle(owner, c.owner), c.owner), behind + strings.Repeat(" ", max(c.behind-displayWidth(behind), 0))}
 	if c.pace > 0 {
 		cells = append(cells, pad(pace, c.pace))
 	}
@@ -246,4 +246,20 @@ func cut(text string, width int) string {
 		text = text[:len(text)-size]
 	}
 	return text + "…"
+}
+
+// cutMiddle shortens text to a number of columns and keeps both ends: workers of a
+// host differ at the end of their names.
+func cutMiddle(text string, width int) string {
+	if displayWidth(text) <= width {
+		return text
+	}
+	runes := []rune(text)
+	head := (width - 1) / 2
+	for from := head; from <= len(runes); from++ {
+		if short := string(runes[:head]) + "…" + string(runes[from:]); displayWidth(short) <= width {
+			return short
+		}
+	}
+	return cut(text, width)
 }
