@@ -37,12 +37,17 @@ type mark struct {
 // add registers the next record of the shard, waiting while too many are open.
 // The ticket finishes it.
 func (t *tracker) add(ctx context.Context, p kinetrail.Position) (ticket uint64, err error) {
-	if err := t.wait(ctx, t.hasRoom); err != nil {
-		return 0, err
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 
+	for !t.hasRoom() {
+		t.mu.Unlock()
+		err := t.wait(ctx, t.hasRoom)
+		t.mu.Lock()
+		if err != nil {
+			return 0, err
+		}
+	}
 	if t.head > 0 && len(t.marks) == cap(t.marks) {
 		t.marks = t.marks[:copy(t.marks, t.marks[t.head:])]
 		t.head = 0
@@ -128,20 +133,15 @@ func (t *tracker) finishAt(i int) {
 	}
 }
 
-// enter, reach and leave are for records that are handled one after another, page
-// by page: nothing but the last of them need be known.
-func (t *tracker) enter() { t.setOpen(1) }
-
-func (t *tracker) leave() { t.setOpen(0) }
-
-func (t *tracker) setOpen(n int) {
+// inHand and reach take the place of add and finish for records that are handled in
+// their order: then no more need be known than where the last one lies. inHand says
+// how many are handed out at a time, reach that everything up to p is done.
+func (t *tracker) inHand(n int) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-
 	t.open = n
+	t.mu.Unlock()
 }
 
-// reach moves the position to a record with which everything before it is done.
 func (t *tracker) reach(p kinetrail.Position) {
 	t.mu.Lock()
 	t.done = p

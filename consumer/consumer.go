@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -18,6 +17,7 @@ import (
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
 	"github.com/kinetrail/kinetrail/lease"
+	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/shardmap"
 )
 
@@ -380,6 +380,9 @@ func (t *tenure) yieldPage(ctx context.Context, pg *page, yield func(kinetrail.R
 }
 
 func (t *tenure) yieldRecords(ctx context.Context, pg *page, yield func(kinetrail.Record, error) bool) error {
+	if !t.opts.ManualCheckpoints {
+		t.tracker.inHand(1)
+	}
 	for r := pg.next(); r != nil; r = pg.next() {
 		if t.leaving.Load() {
 			return nil
@@ -387,18 +390,22 @@ func (t *tenure) yieldRecords(ctx context.Context, pg *page, yield func(kinetrai
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		ticket, err := t.tracker.add(ctx, r.Position)
-		if err != nil {
-			return err
+		if t.opts.ManualCheckpoints {
+			if _, err := t.tracker.add(ctx, r.Position); err != nil {
+				return err
+			}
 		}
-		started := time.Now()
+		timer := metrics.StartTimer(t.meter.processing)
 		if !yield(*r, nil) {
 			return errLeft
 		}
-		if t.meter.on {
-			t.meter.processing.Observe(ctx, time.Since(started).Seconds())
+		timer.Stop(ctx)
+		if !t.opts.ManualCheckpoints {
+			t.handledInTurn(1, r)
 		}
-		t.handled(ticket, r)
+	}
+	if !t.opts.ManualCheckpoints {
+		t.tracker.inHand(0)
 	}
 	return nil
 }

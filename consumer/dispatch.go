@@ -42,7 +42,7 @@ func (t *tenure) oneByOne(pg *page, handle Handler) error {
 	if t.opts.ManualCheckpoints {
 		handleOne = t.handleForAck
 	} else {
-		t.tracker.enter()
+		t.tracker.inHand(1)
 	}
 	for r := pg.next(); r != nil; r = pg.next() {
 		err := t.over()
@@ -55,7 +55,7 @@ func (t *tenure) oneByOne(pg *page, handle Handler) error {
 		}
 	}
 	if !t.opts.ManualCheckpoints {
-		t.tracker.leave()
+		t.tracker.inHand(0)
 	}
 	t.settle(pg)
 	return nil
@@ -78,8 +78,7 @@ func (t *tenure) handleInTurn(r *kinetrail.Record, handle Handler) error {
 	if err := t.handle(r, handle); err != nil {
 		return err
 	}
-	t.tracker.reach(r.Position)
-	t.noteHandled(1, r)
+	t.handledInTurn(1, r)
 	return nil
 }
 
@@ -397,7 +396,6 @@ type batcher struct {
 	t       *tenure
 	handle  BatchHandler
 	records []kinetrail.Record
-	tickets []uint64
 	pages   []*page // that lie in records in whole or in part
 	full    <-chan time.Time
 }
@@ -439,16 +437,12 @@ func (b *batcher) add(pg *page) error {
 		if err := b.t.over(); err != nil {
 			return err
 		}
-		if len(b.records) > 0 && b.t.tracker.full() {
-			if err := b.deliver(); err != nil {
+		if b.t.opts.ManualCheckpoints {
+			if err := b.track(r); err != nil {
 				return err
 			}
 		}
-		ticket, err := b.t.tracker.add(b.t.ctx, r.Position)
-		if err != nil {
-			return err
-		}
-		b.records, b.tickets = append(b.records, *r), append(b.tickets, ticket)
+		b.records = append(b.records, *r)
 		if len(b.records) == b.t.opts.MaxBatch {
 			if err := b.deliver(); err != nil {
 				return err
@@ -464,6 +458,17 @@ func (b *batcher) add(pg *page) error {
 		b.full = time.After(b.t.opts.BatchWait)
 	}
 	return nil
+}
+
+// track keeps a record in mind until Ack, once there is room for it.
+func (b *batcher) track(r *kinetrail.Record) error {
+	if len(b.records) > 0 && b.t.tracker.full() {
+		if err := b.deliver(); err != nil {
+			return err
+		}
+	}
+	_, err := b.t.tracker.add(b.t.ctx, r.Position)
+	return err
 }
 
 // flush delivers what is collected.
@@ -484,13 +489,19 @@ func (b *batcher) deliver() error {
 	if t.ctx.Err() != nil {
 		return context.Cause(t.ctx)
 	}
+	if !t.opts.ManualCheckpoints {
+		t.tracker.inHand(len(b.records))
+	}
 	call := func() error { return t.callBatch(b.records, b.handle) }
 	if err := t.failed(b.records, call(), call); err != nil {
 		return err
 	}
-	t.handledAll(b.tickets, &b.records[len(b.records)-1])
+	if !t.opts.ManualCheckpoints {
+		t.handledInTurn(len(b.records), &b.records[len(b.records)-1])
+		t.tracker.inHand(0)
+	}
 	clear(b.records)
-	b.records, b.tickets, b.full = b.records[:0], b.tickets[:0], nil
+	b.records, b.full = b.records[:0], nil
 	b.settle(len(b.pages) - 1)
 	return nil
 }

@@ -310,15 +310,11 @@ func (t *tenure) handled(ticket uint64, r *kinetrail.Record) {
 	t.noteHandled(1, r)
 }
 
-// handledAll marks a batch, the last record of which is r.
-func (t *tenure) handledAll(tickets []uint64, r *kinetrail.Record) {
-	if t.opts.ManualCheckpoints {
-		return
-	}
-	for _, ticket := range tickets {
-		t.tracker.finish(ticket)
-	}
-	t.noteHandled(len(tickets), r)
+// handledInTurn marks n records as handled and done, and with them everything before
+// the last of them, which is r.
+func (t *tenure) handledInTurn(n int, r *kinetrail.Record) {
+	t.tracker.reach(r.Position)
+	t.noteHandled(n, r)
 }
 
 // noteHandled counts n records that are done, the last of which is r.
