@@ -92,7 +92,7 @@ func playInProcesses(t *testing.T, p *program, total *report) {
 		t.Errorf("%v%v", p, err)
 		return
 	}
-	total.add(r)
+	total.add(t, r)
 	if len(r.violations) > 0 {
 		t.Errorf("%vwrong:\n%s\nseed %d", p, r.verdict(), p.Seed)
 		keepJournal(t, house)

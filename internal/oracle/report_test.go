@@ -41,10 +41,17 @@ func (r *report) violate(format string, args ...any) {
 	r.violations = append(r.violations, fmt.Sprintf(format, args...))
 }
 
-// add adds what came of another program.
-func (r *report) add(o *report) {
+// add adds what came of another program. A long run tells how far it is.
+func (r *report) add(t *testing.T, o *report) {
+	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
+	defer func() {
+		if r.programs%100 == 0 {
+			t.Logf("%d programs, %d crashes so far", r.programs, r.crashes)
+		}
+	}()
 
 	r.programs, r.records, r.crashes = r.programs+o.programs, r.records+o.records, r.crashes+o.crashes
 	for why, n := range o.duplicates {

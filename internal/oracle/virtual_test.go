@@ -41,7 +41,7 @@ func TestPrograms(t *testing.T) {
 	total := newReport()
 	for seed := first; seed < first+uint64(n) && !t.Failed(); seed++ {
 		p := generate(seed, virtual)
-		synctest.Test(t, func(t *testing.T) { total.add(playVirtually(t, p)) })
+		synctest.Test(t, func(t *testing.T) { total.add(t, playVirtually(t, p)) })
 	}
 	t.Logf("seeds from %d in virtual time: %v", first, total)
 	total.demand(t, n)
