@@ -108,6 +108,8 @@ type lanes struct {
 	open    sync.WaitGroup // jobs handed out
 	seed    maphash.Seed
 
+	broken atomic.Bool // there is a failure
+
 	mu     sync.Mutex
 	failed error
 	down   chan struct{} // closed on the first failure
@@ -153,6 +155,9 @@ func (l *lanes) run(t *tenure, j job, handle Handler) {
 }
 
 func (l *lanes) failure() error {
+	if !l.broken.Load() {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
@@ -165,6 +170,7 @@ func (l *lanes) fail(err error) {
 
 	if l.failed == nil {
 		l.failed = err
+		l.broken.Store(true)
 		close(l.down)
 	}
 }
@@ -236,13 +242,17 @@ func (t *tenure) hand(l *lanes, j job) error {
 	lane := l.work[maphash.String(l.seed, j.r.PartitionKey)%uint64(len(l.work))]
 	l.open.Add(1)
 	select {
-	case lane <- j:
-	case <-l.down:
-		l.open.Done()
-		return l.failure()
-	case <-t.ctx.Done():
-		l.open.Done()
-		return context.Cause(t.ctx)
+	case lane <- j: // mostly there is room: a select over three channels would cost as much as the rest
+	default:
+		select {
+		case lane <- j:
+		case <-l.down:
+			l.open.Done()
+			return l.failure()
+		case <-t.ctx.Done():
+			l.open.Done()
+			return context.Cause(t.ctx)
+		}
 	}
 	if !j.r.OriginalKeyKnown {
 		l.open.Wait()
