@@ -26,24 +26,80 @@ func (s *schedule) make(k *kinesisRecord, l *lane) {
 		k.bytes = first.bytes
 		return
 	}
-	k.own().attempts = first.earlier
 	if first.form == plain {
+		k.own().attempts = first.earlier
 		k.take(nil, first)
 		k.bytes = first.bytes
 		return
 	}
-	k.box = s.newContainer()
-	k.box.key, k.box.hashKey = first.key, first.explicitHashKey
-	if s.rules.aggregation == ByShard {
-		k.box.key, k.box.hashKey = shardContainerKey, first.hashKeyText()
-	}
-	s.pack(k, nil, first)
+	s.open(k, first)
 	for last := first; l.groups && s.joins(k, l.waiting.first); {
 		u := l.waiting.pop()
 		s.pack(k, last, u)
 		last = u
 	}
 	k.bytes = k.box.size()
+}
+
+// open begins a container with its first user record.
+func (s *schedule) open(k *kinesisRecord, first *userRecord) {
+	k.own().attempts = first.earlier
+	k.box = s.newContainer()
+	k.box.key, k.box.hashKey = first.key, first.explicitHashKey
+	if s.rules.aggregation == ByShard {
+		k.box.key, k.box.hashKey = shardContainerKey, first.hashKeyText()
+	}
+	s.pack(k, nil, first)
+}
+
+// makeParts makes so many containers of the first records of l. When a record does
+// not fit into that of its part, the others are filled up with records behind it.
+func (s *schedule) makeParts(r *request, l *lane, parts int) {
+	var made [maxParts]part
+	var left userQueue
+	for taken := 0; l.waiting.first != nil && left.count <= taken/4; {
+		u := l.waiting.pop()
+		if s.packPart(r, l, &made[u.hash.Lo%uint64(parts)], u) {
+			taken++
+		} else {
+			left.append(u)
+		}
+	}
+	l.waiting.prepend(left)
+	for _, p := range made {
+		if p.last != nil {
+			r.records[p.place].bytes = r.records[p.place].box.size()
+		}
+	}
+}
+
+// part is a container in the making that has the keys of one part of all hash keys.
+type part struct {
+	last  *userRecord
+	place int  // in the request
+	full  bool // a record of its keys did not fit, so none behind that may go in
+}
+
+// packPart puts u into the container of its part, and reports whether it is there.
+func (s *schedule) packPart(r *request, l *lane, p *part, u *userRecord) bool {
+	switch {
+	case p.full:
+	case u.form != grouped:
+		p.full = true
+	case p.last == nil:
+		l.unacked++
+		p.place = len(r.records)
+		k := r.add()
+		*k = kinesisRecord{lane: l, kinesisDetails: noKinesisDetails}
+		s.open(k, u)
+		p.last = u
+	case s.joins(&r.records[p.place], u):
+		s.pack(&r.records[p.place], p.last, u)
+		p.last = u
+	default:
+		p.full = true
+	}
+	return !p.full
 }
 
 // take makes u the last of k's user records, behind last.

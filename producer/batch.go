@@ -218,7 +218,7 @@ func (s *schedule) offerOf(l *lane) offer {
 	case l.groups && l.shared():
 		containers := l.waiting.bytes / container
 		if l.exclusive {
-			containers = min(containers, 1)
+			containers = min(containers, maxParts)
 		}
 		o.add(offer{records: containers, bytes: containers * container})
 	case l.groups:
@@ -275,7 +275,7 @@ func (s *schedule) next(now instant) *request {
 func (s *schedule) fill(r *request, everything bool, now instant) {
 	var unripe targetQueue
 	targets := s.active.count
-	share := offer{records: s.rules.requestRecords / targets, bytes: s.rules.requestBytes / targets}
+	share := offer{records: s.rules.requestRecords / targets, bytes: min(worthRequest, s.rules.requestBytes) / targets}
 	for s.active.first != nil {
 		t := s.active.pop()
 		l := t.firstReady(s)
@@ -312,7 +312,10 @@ func (s *schedule) turn(r *request, l *lane, share offer, now instant) {
 	records := min(len(r.records)+share.records, s.rules.requestRecords)
 	bytes := min(r.bytes+share.bytes, s.rules.requestBytes)
 	for {
-		if k := s.take(r, l); k != nil {
+		from := len(r.records)
+		s.take(r, l, share)
+		for i := from; i < len(r.records); i++ {
+			k := &r.records[i]
 			k.target, k.sentTo = t, s.generation
 			t.limiter.spend(int(k.bytes))
 			r.bytes += int(k.bytes)
@@ -343,10 +346,10 @@ func (s *schedule) ripe(l *lane, everything bool, now instant) bool {
 	return everything && now >= s.patience(l).add(-s.rules.linger/2)
 }
 
-// take takes the next Kinesis record of a ready lane into r. It returns nil when
-// the next user record has to wait for others of its key, and was sent to their
-// lane.
-func (s *schedule) take(r *request, l *lane) *kinesisRecord {
+// take takes the next Kinesis record of a ready lane into r, or several that have
+// no key in common. It takes none when the next user record has to wait for others
+// of its key; that was sent to their lane then.
+func (s *schedule) take(r *request, l *lane, share offer) {
 	if len(l.again) > 0 {
 		k := r.add()
 		*k = *l.again[0]
@@ -355,31 +358,50 @@ func (s *schedule) take(r *request, l *lane) *kinesisRecord {
 		if l.again = l.again[1:]; len(l.again) == 0 {
 			l.again = nil
 		}
-		return k
+		return
 	}
 	if l.sorts(s) {
-		return s.takeInOrder(r, l)
+		s.takeInOrder(r, l)
+		return
+	}
+	if parts := s.parts(r, l, share); parts > 1 && l.waiting.first.form == grouped {
+		s.makeParts(r, l, parts)
+		return
 	}
 	l.unacked++
-	k := r.add()
-	s.make(k, l)
-	return k
+	s.make(r.add(), l)
+}
+
+// maxParts is how many containers of an exclusive lane are made at once, at most.
+const maxParts = 16
+
+// parts is how many full containers of an exclusive lane go into r together. They
+// have no key in common, so that their order among each other says nothing; each
+// has the keys of one part of all hash keys.
+func (s *schedule) parts(r *request, l *lane, share offer) int {
+	if !l.groups || !l.shared() || !l.exclusive {
+		return 1
+	}
+	container := s.rules.containerBytes
+	records := min(maxParts, share.records, s.rules.requestRecords-len(r.records))
+	bytes := min(l.waiting.bytes, share.bytes, s.rules.requestBytes-r.bytes, l.home.limiter.room())
+	// They fill up only when there is more than they hold.
+	return min(records, bytes/container, (l.waiting.bytes-container/2)/container)
 }
 
 // takeInOrder takes the next record of a shared lane into r, unless others of
 // its key go first.
-func (s *schedule) takeInOrder(r *request, l *lane) *kinesisRecord {
+func (s *schedule) takeInOrder(r *request, l *lane) {
 	id := s.keyOf(l.waiting.first)
 	at, busy := s.keys.slot(id)
 	if busy || l.waiting.first.explicitHashKey != "" {
 		s.sortOut(l, id)
-		return nil
+		return
 	}
 	s.keys.add(at, id)
 	k := r.add()
 	s.make(k, l)
 	k.lane, k.key = nil, id
-	return k
 }
 
 // sorts reports whether the next record of l has to wait while others of its key

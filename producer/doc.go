@@ -25,7 +25,9 @@
 // and a lane has one Kinesis record on its way at most, because PutRecords
 // promises no order among the records of a request. With one plain record per
 // lane a single busy key moves at the pace of one record per round trip;
-// Aggregation: SameKey or ByShard puts a whole container into each.
+// Aggregation: SameKey or ByShard puts a whole container into each. ByShard, where
+// the lane is the shard's, makes several containers at once of a backlog: each has
+// the keys of one part of the shard's, so that they need no order.
 //
 // A record is in the stream once unless an attempt's outcome was unknown, after
 // a timeout say: it is then sent again and can be in the stream twice. What

@@ -247,7 +247,8 @@ func (r *request) result(k *kinesisRecord, u *userRecord) Result {
 }
 
 // lane keeps user records in order. An exclusive lane has at most one Kinesis
-// record on its way; any other sends as it likes and only shares a queue.
+// record on its way, or several made at once that have no key in common; any other
+// sends as it likes and only shares a queue.
 //
 //	waiting ──make──► on its way ──► outcome
 //	                     ▲    │

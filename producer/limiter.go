@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"math"
 	"time"
 
 	"github.com/kinetrail/kinetrail"
@@ -63,6 +64,14 @@ func (l *limiter) allows(now instant) bool {
 	}
 	l.fill(now)
 	return l.records >= 1 && l.bytes > 0
+}
+
+// room is how many bytes may go at once without debt.
+func (l *limiter) room() int {
+	if l.share == 0 {
+		return math.MaxInt
+	}
+	return int(l.bytes)
 }
 
 // spend pays for one Kinesis record of this size.

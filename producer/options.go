@@ -54,7 +54,8 @@ const (
 	// PerKey lets records of one partition key lie in the stream in the order
 	// they were put. PutRecords promises no order inside a request, so at most
 	// one Kinesis record per lane is on its way; a lane is the partition key,
-	// or the shard under ByShard, where records of one key with different
+	// or the shard under ByShard, where a backlog goes in several containers at
+	// once that have no key in common, and where records of one key with different
 	// explicit hash keys have no order. A retry after an unknown outcome can still
 	// put a record twice. Records without a key have no order. It is the
 	// default.

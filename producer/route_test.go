@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/kinetrail/kinetrail/aggregate"
 	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/shardmap"
 )
@@ -317,6 +318,39 @@ func TestAFailingRefreshIsRepeatedWithPauses(t *testing.T) {
 		}
 		if service.lists > 20 {
 			t.Errorf("ListShards was called %d times in 30 s, want a few", service.lists)
+		}
+	})
+}
+
+func TestABacklogOfAShardGoesInContainersWithoutACommonKey(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(1)
+		service.latency = time.Second
+		p := start(t, service, aggregating(ByShard), func(o *Options) { o.ShardShare, o.MaxContainerBytes = 0, 10_000 })
+		for i := range 1000 {
+			if err := p.PutAsync(t.Context(), record(fmt.Sprint("key-", i%100), fmt.Sprintf("%0100d", i)), func(Result) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.Close(t.Context())
+		if most := slices.Max(service.requestSizes()); most < 4 {
+			t.Errorf("requests of %v containers, want some of several", service.requestSizes())
+		}
+		for _, c := range service.calls {
+			in := map[string]int{} // container of each key
+			for i, e := range c.entries {
+				users, err := aggregate.Split(e.Data, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, u := range users {
+					if at, known := in[u.PartitionKey]; known && at != i {
+						t.Errorf("%s is in containers %d and %d of request %d", u.PartitionKey, at, i, c.number)
+					}
+					in[u.PartitionKey] = i
+				}
+			}
 		}
 	})
 }
