@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -410,6 +411,7 @@ func (g *group) scan(ctx context.Context) error {
 	}
 	p := assign(g.worker, g.candidates(rows, before), g.opts.MaxLeases)
 	p.take = append(p.take, g.mine(rows, before)...)
+	p.take = onceEach(p.take)
 	err = errors.Join(g.takeAll(ctx, p.take), g.requestAll(ctx, p.request))
 	g.scanned()
 	return err
@@ -490,6 +492,18 @@ func (g *group) mine(rows []lease.Lease, now time.Time) []lease.Lease {
 	}
 	g.asked = pending
 	return mine
+}
+
+// onceEach leaves out leases that are there already: one that an owner does not
+// hand over has often expired, too. Taken twice at the same time, the second take
+// would look like the first one with its reply lost, and the shard be read twice.
+func onceEach(leases []lease.Lease) []lease.Lease {
+	seen := make(map[string]bool, len(leases))
+	return slices.DeleteFunc(leases, func(l lease.Lease) bool {
+		there := seen[l.Key]
+		seen[l.Key] = true
+		return there
+	})
 }
 
 // takeAll takes leases and begins to read their shards.

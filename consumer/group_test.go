@@ -953,3 +953,63 @@ func TestAGroupLosesNothingWhileWorkersComeAndGo(t *testing.T) {
 		})
 	}
 }
+
+// takes counts how often leases were taken, which takes a while.
+type takes struct {
+	lease.Store
+
+	n atomic.Int64
+}
+
+func (s *takes) Take(ctx context.Context, seen lease.Lease, owner string) (lease.Lease, error) {
+	s.n.Add(1)
+	time.Sleep(10 * time.Millisecond)
+	return s.Store.Take(ctx, seen, owner)
+}
+
+// The store is out of reach until the owner's lease has expired and the time to
+// hand it over has run out as well.
+func TestALeaseThatIsOwedAndHasExpiredIsTakenOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(8)
+		inner, got := memlease.New(), newSeen()
+		taking := &takes{Store: inner}
+		store := &hangingStore{Store: taking}
+		gone := start(t, stream, inner, nothing) // makes the rows
+		receive(t, gone.Ready())
+		gone.cancel(errTestOver)
+		<-gone.result
+		proceed := make(chan struct{})
+		worker := startWith(t, stream, store, func(c *consumer.Consumer, ctx context.Context) error {
+			<-proceed
+			return c.Run(ctx, got.handle)
+		}, func(o *consumer.Options) { o.HandoverTimeout = time.Second })
+		for id, row := range rows(t, inner) {
+			owned, err := inner.Take(t.Context(), row, "gone")
+			if err == nil {
+				_, err = inner.Request(t.Context(), owned, worker.Worker())
+			}
+			if err != nil {
+				t.Fatalf("shard %s: %v", id, err)
+			}
+		}
+		for shard := range 8 {
+			numbered(stream, shard, 50)
+		}
+		close(proceed)
+		time.Sleep(time.Second) // a listing or more
+		store.hang.Store(true)
+		time.Sleep(time.Minute)
+		store.hang.Store(false)
+		time.Sleep(10 * time.Second)
+		if n := taking.n.Load(); n != 8 {
+			t.Errorf("leases were taken %d times; want each of the 8 once", n)
+		}
+		data := got.data()
+		slices.Sort(data)
+		if all := slices.Compact(slices.Clone(data)); len(data) != 8*50 || len(all) != len(data) {
+			t.Errorf("%d records were handled, %d of them different; want %d, each once", len(data), len(all), 8*50)
+		}
+	})
+}
