@@ -354,7 +354,7 @@ func (j *judge) begin(e *event, s *shardStory, t *tenure) {
 		return
 	}
 	s.checked = true
-	for _, parent := range s.parents {
+	for _, parent := range s.Parents() {
 		if p := j.shards[parent]; p != nil && p.frontier < len(p.places) {
 			j.violate(e, "record %v of a child is handled when its parent %s has done %d of %d", e.Records[0].ID, parent, p.frontier, len(p.places))
 		}

@@ -47,6 +47,7 @@ type groupOptions struct {
 	HandoverTimeout    time.Duration
 	HandlerTimeout     time.Duration
 	DeadLetters        bool
+	RangeKCL           bool
 	Handlers           handlers
 }
 
@@ -147,6 +148,7 @@ func generateGroup(random *rand.Rand, pace pace) groupOptions {
 		LeaseDuration:      lease,
 		HandoverTimeout:    pick(random, lease/2, 2*lease),
 		DeadLetters:        random.IntN(4) == 0,
+		RangeKCL:           random.IntN(3) == 0,
 		Handlers: handlers{
 			Slow: pick(random, 0, 5, 20), SlowFor: pick(random, u/100, u/10, u/2),
 			Deaf: pick(random, 0, 0, 2), DeafFor: lease / 2,

@@ -6,6 +6,7 @@ import (
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
 	"github.com/kinetrail/kinetrail/localkinesis"
+	"github.com/kinetrail/kinetrail/shardmap"
 )
 
 // truth is what lies in the stream.
@@ -13,11 +14,11 @@ type truth map[string]*shardTruth
 
 // shardTruth is one shard with its user records in order.
 type shardTruth struct {
-	id      string
-	parents []string
-	closed  bool
+	shardmap.Shard
+
 	places  []place
 	index   map[string]int // of places, by position
+	dropped int            // containers that readers with RangeKCL drop
 }
 
 type place struct {
@@ -25,22 +26,23 @@ type place struct {
 	id recordID
 }
 
-// look reads everything that lies in the stream, past its API.
-func look(server *localkinesis.Server) (truth, error) {
+// look reads everything that lies in the stream, past its API. With kcl, containers
+// with a record outside their shard's range are left out, as readers do then.
+func look(server *localkinesis.Server, kcl bool) (truth, error) {
 	stream := make(truth)
 	list, err := server.Shards(streamName)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range list {
-		stream[s.ID] = &shardTruth{id: s.ID, parents: s.Parents(), closed: s.Closed, index: make(map[string]int)}
+		stream[s.ID] = &shardTruth{Shard: s.Shard, index: make(map[string]int)}
 	}
 	records, err := server.Records(streamName, "")
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range records {
-		if err := stream[r.ShardID].add(r); err != nil {
+		if err := stream[r.ShardID].add(r, kcl); err != nil {
 			return nil, err
 		}
 	}
@@ -48,22 +50,31 @@ func look(server *localkinesis.Server) (truth, error) {
 }
 
 // add appends the user records of one stored record.
-func (s *shardTruth) add(r localkinesis.Record) error {
+func (s *shardTruth) add(r localkinesis.Record, kcl bool) error {
 	payloads := [][]byte{r.Data}
 	if aggregate.IsContainer(r.Data) {
 		users, err := aggregate.Split(r.Data, nil)
 		if err != nil {
-			return fmt.Errorf("record %s of shard %s: %w", r.Number, s.id, err)
+			return fmt.Errorf("record %s of shard %s: %w", r.Number, s.ID, err)
 		}
 		payloads = nil
 		for i := range users {
+			key, err := users[i].HashKey()
+			if err != nil {
+				return fmt.Errorf("record %s of shard %s: %w", r.Number, s.ID, err)
+			}
+			if kcl && !s.Range.Contains(key) {
+				s.index[kinetrail.At(r.Number.String(), len(users)-1).String()] = len(s.places) - 1 // where a checkpoint may stand
+				s.dropped++
+				return nil
+			}
 			payloads = append(payloads, users[i].Data)
 		}
 	}
 	for sub, data := range payloads {
 		id, ok := idOf(data)
 		if !ok {
-			return fmt.Errorf("record %s of shard %s: nobody put it", r.Number, s.id)
+			return fmt.Errorf("record %s of shard %s: nobody put it", r.Number, s.ID)
 		}
 		at := kinetrail.At(r.Number.String(), sub)
 		s.index[at.String()] = len(s.places)
@@ -76,7 +87,7 @@ func (s *shardTruth) add(r localkinesis.Record) error {
 func (s *shardTruth) behind(p kinetrail.Position) (index int, known bool) {
 	switch {
 	case p.IsShardEnd():
-		return len(s.places), s.closed
+		return len(s.places), s.Closed
 	case p.IsTrimHorizon():
 		return 0, true
 	}

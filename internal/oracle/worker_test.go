@@ -65,6 +65,9 @@ func (w *worker) set(o *consumer.Options) {
 	o.ShardSyncInterval = 20 * g.LeaseDuration
 	o.RequestTimeout = 2 * g.LeaseDuration
 	o.Failure = consumer.FailurePolicy{Backoff: g.LeaseDuration / 100, MaxBackoff: g.LeaseDuration / 10}
+	if g.RangeKCL {
+		o.RangeFilter = consumer.RangeKCL
+	}
 	if g.DeadLetters {
 		o.Failure.MaxAttempts, o.Failure.Then, o.Failure.DeadLetter = maxAttempts, consumer.DeadLetter, w.bury
 	}

@@ -90,7 +90,7 @@ func play(p *program, pace pace, server *localkinesis.Server, house house, patie
 	if err != nil {
 		return nil, err
 	}
-	stream, err := look(server)
+	stream, err := look(server, p.Group.RangeKCL)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (w *world) settle() error {
 			return err
 		}
 	}
-	stream, err := look(w.server)
+	stream, err := look(w.server, w.program.Group.RangeKCL)
 	if err != nil {
 		return err
 	}
@@ -358,7 +358,7 @@ func (w *world) behind(stream truth) ([]string, error) {
 		switch {
 		case !leased:
 			behind = append(behind, fmt.Sprintf("shard %s has no lease", id))
-		case s.closed && !l.Finished(), after < len(s.places):
+		case s.Closed && !l.Finished(), after < len(s.places):
 			behind = append(behind, fmt.Sprintf("shard %s is at %s, %d of %d records, with %q", id, l.Checkpoint, after, len(s.places), l.Owner))
 		}
 	}
@@ -395,6 +395,7 @@ func (w *world) judgePuts(stream truth) {
 		for _, p := range s.places {
 			copies[p.id]++
 		}
+		w.report.countN("container dropped by its readers", s.dropped)
 	}
 	for n, put := range w.put {
 		for i := range put {
