@@ -36,7 +36,7 @@ func parseFrom(text string, now time.Time) (kinetrail.Position, error) {
 		return kinetrail.TrimHorizon(), nil
 	}
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return kinetrail.AtTime(now.Add(-ago)), nil
+		return kinetrail.AtTime(now.Add(-ago).Truncate(time.Millisecond)), nil // as precise as Kinesis is
 	}
 	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {

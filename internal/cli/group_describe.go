@@ -201,8 +201,8 @@ func groupTable(g describedGroup) (header []string, rows [][]string) {
 		{"RENEWED", false, func(l describedLease) string { return renewedText(l) }},
 		{"BEHIND", false, func(l describedLease) string { return behindText(l.BehindMs) }},
 		{"READ UP TO", true, func(l describedLease) string { return l.upToText() }},
-		{"WAITS FOR", false, func(l describedLease) string { return strings.Join(l.WaitingFor, " ") }},
-		{"PARENTS", false, func(l describedLease) string { return strings.Join(l.Parents, " ") }},
+		{"WAITS FOR", false, func(l describedLease) string { return shardEnds(l.WaitingFor) }},
+		{"PARENTS", false, func(l describedLease) string { return shardEnds(l.Parents) }},
 		{"CHECKPOINT", true, func(l describedLease) string { return l.Checkpoint }},
 	}
 	rows = make([][]string, len(g.Leases))
@@ -220,6 +220,15 @@ func groupTable(g describedGroup) (header []string, rows [][]string) {
 		}
 	}
 	return header, rows
+}
+
+// shardEnds names shards by their last digits, as one reads them.
+func shardEnds(ids []string) string {
+	short := make([]string, len(ids))
+	for i, id := range ids {
+		short[i] = shardEnd(id)
+	}
+	return strings.Join(short, " ")
 }
 
 func ownerText(l describedLease) string {

@@ -208,7 +208,7 @@ func (c lagLayout) header() string {
 func (c lagLayout) row(s laggingShard, p paint) string {
 	shard := s.ShardID
 	if c.shortShard {
-		shard = "…" + shard[max(len(shard)-4, 0):]
+		shard = shardEnd(shard)
 	}
 	behind := pad(cut(s.behindText(), c.behind), c.behind)
 	switch {
@@ -230,6 +230,15 @@ func (c lagLayout) line(shard, owner, behind, pace, upTo string) string {
 		cells = append(cells, upTo)
 	}
 	return strings.TrimRight(strings.Join(cells, columnGap), " ")
+}
+
+// shardEnd is the end of a shard's name, where shards differ.
+func shardEnd(id string) string {
+	const digits = 4
+	if len(id) <= digits {
+		return id
+	}
+	return "…" + id[len(id)-digits:]
 }
 
 func pad(text string, width int) string {

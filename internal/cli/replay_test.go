@@ -242,7 +242,7 @@ func TestReplayThatIsInterruptedSaysFromWhereItGoesOn(t *testing.T) {
 	})
 	var stdout, stderr bytes.Buffer
 	code := Run(ctx, with(flags, "replay", "orders", "copy"), strings.NewReader(""), &stdout, &stderr, noVariables)
-	want := regexp.MustCompile(`^kinetrail: interrupted: 2 records were copied, and --from \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z goes on\n$`)
+	want := regexp.MustCompile(`^kinetrail: interrupted: 3 records were copied, and --from \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z goes on\n$`)
 	if code != exitInterrupted || !want.MatchString(stderr.String()) || stdout.Len() > 0 {
 		t.Errorf("replay: exit code %d, stderr %q, stdout %q; want %d, %s, silence", code, stderr.String(), stdout.String(), exitInterrupted, want)
 	}

@@ -130,7 +130,10 @@ func (w *replayWriter) round(ctx context.Context) error {
 	}
 	entries = entries[:min(len(entries), kinetrail.MaxPutRecords)]
 	name, arn := w.target.APINames()
-	out, err := w.client.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: entries})
+	// Ctrl-C waits for the answer, so that it is known what was copied.
+	asking, answered := outlasting(ctx, interruptedFlush)
+	defer answered()
+	out, err := w.client.PutRecords(asking, &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: entries})
 	if err != nil {
 		return w.afterFailure(ctx, err)
 	}

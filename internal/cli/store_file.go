@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/kinetrail/kinetrail/lease"
 	"github.com/kinetrail/kinetrail/lease/filelease"
@@ -37,6 +38,7 @@ func (s *fileStore) groups(context.Context) ([]string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // nobody has made a group yet
 	}
+	slices.Sort(names)
 	return names, plainPathError(err)
 }
 
