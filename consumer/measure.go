@@ -227,6 +227,12 @@ func (m *shardMeter) retire(last bool) {
 	})
 }
 
+// written notes that the first count handled records lie before the checkpoint.
+func (m *shardMeter) written(count int64) {
+	m.checkpointed.Store(count)
+	m.tell()
+}
+
 func add(c metrics.Counter, n int) {
 	if n > 0 {
 		c.Add(int64(n))

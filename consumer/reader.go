@@ -326,13 +326,13 @@ func (rd *reader) yieldPage(ctx context.Context, m *shardMeter, pg *page, yield 
 			}
 			continue
 		}
-		started := time.Now()
+		timer := metrics.StartTimer(m.processing)
 		if !yield(*r, nil) {
 			return errLeft
 		}
-		m.processing.Observe(ctx, time.Since(started).Seconds())
+		timer.Stop(ctx)
 		m.done(ctx, 1, r)
-		m.checkpointed.Store(m.handledCount.Load())
+		m.written(m.handledCount.Load())
 	}
 	return nil
 }

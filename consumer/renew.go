@@ -128,7 +128,7 @@ func (t *tenure) checkpoint(ctx context.Context) error {
 	span.end(err)
 	switch {
 	case err == nil:
-		t.meter.checkpointed.Store(count)
+		t.meter.written(count)
 	case errors.Is(err, lease.ErrLost):
 		t.lose(err)
 	}

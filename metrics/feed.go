@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -23,6 +24,7 @@ type feed struct {
 	wake    sync.Cond        // the queue has got its first cell, or closed is set
 	cells   map[string]*cell // by key
 	queue   []*cell          // cells with something to deliver, each once
+	forgets []series         // series of other feeds to be forgotten, before the queue; values may be a part
 	waiting int              // values in all cells
 	closed  bool
 }
@@ -101,15 +103,33 @@ func (f *feed) resolve(in *Instrument, labelValues []string) *cell {
 	return c
 }
 
+// Forget forgets the series of this feed, and those that the sink has from a
+// feed before it: of a consumer that was stopped and made again.
 func (f *feed) Forget(in *Instrument, labelValues ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return
+	}
+	if len(labelValues) < len(in.Labels) || f.cells[string(appendKey(nil, in, labelValues))] == nil {
+		f.forgetOthers(newSeries(in, labelValues))
+	}
 	for _, c := range f.cells {
 		if c.listens() && c.beginsWith(in, labelValues) {
 			c.pending.forget, c.pending.renew = true, false
 			c.pending.gaugeSet = false
 			f.enqueue(c)
 		}
+	}
+}
+
+// forgetOthers notes what is to be forgotten, once. It is called with the lock
+// held.
+func (f *feed) forgetOthers(s series) {
+	known := func(noted series) bool { return noted.in == s.in && slices.Equal(noted.values, s.values) }
+	if !slices.ContainsFunc(f.forgets, known) {
+		f.forgets = append(f.forgets, s)
+		f.wake.Signal()
 	}
 }
 
@@ -177,24 +197,35 @@ func (f *feed) enqueue(c *cell) {
 func (f *feed) run() {
 	defer close(f.done)
 	for {
-		c, work := f.next()
-		if c == nil {
+		forgets, c, work := f.next()
+		for _, s := range forgets {
+			f.try(s.in, func() { f.sink.Forget(s.in, s.values...) })
+		}
+		switch {
+		case c != nil:
+			f.deliver(c, work)
+		case len(forgets) == 0:
 			return
 		}
-		f.deliver(c, work)
 	}
 }
 
-// next waits for a cell with something to deliver and takes that from it. It
-// returns nil when the feed is closed and everything is delivered.
-func (f *feed) next() (*cell, pending) {
+// next waits for a cell with something to deliver and takes that from it, or for
+// series to be forgotten, which come first: a cell may have been resolved again
+// after they were. It returns nothing when the feed is closed and everything is
+// delivered.
+func (f *feed) next() ([]series, *cell, pending) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for len(f.queue) == 0 {
+	for len(f.queue) == 0 && len(f.forgets) == 0 {
 		if f.closed {
-			return nil, pending{}
+			return nil, nil, pending{}
 		}
 		f.wake.Wait()
+	}
+	if forgets := f.forgets; len(forgets) > 0 {
+		f.forgets = nil
+		return forgets, nil, pending{}
 	}
 	c := f.queue[0]
 	f.queue[0] = nil
@@ -206,7 +237,7 @@ func (f *feed) next() (*cell, pending) {
 		delete(f.cells, c.key)
 		c.gone = true
 	}
-	return c, work
+	return nil, c, work
 }
 
 // deliver calls the sink. A series that is forgotten gets its last values
@@ -217,7 +248,7 @@ func (f *feed) deliver(c *cell, work pending) {
 		f.forget(c)
 	}
 	if !c.resolved {
-		f.try(c, func() { c.resolve(f.sink) })
+		f.try(c.in, func() { c.resolve(f.sink) })
 	}
 	if c.resolved {
 		f.hand(c, work)
@@ -228,7 +259,7 @@ func (f *feed) deliver(c *cell, work pending) {
 }
 
 func (f *feed) forget(c *cell) {
-	f.try(c, func() { f.sink.Forget(c.in, c.values...) })
+	f.try(c.in, func() { f.sink.Forget(c.in, c.values...) })
 	c.resolved = false
 }
 
@@ -246,23 +277,23 @@ func (c *cell) resolve(sink Sink) {
 
 func (f *feed) hand(c *cell, work pending) {
 	if work.added > 0 {
-		f.try(c, func() { c.counter.Add(work.added) })
+		f.try(c.in, func() { c.counter.Add(work.added) })
 	}
 	if work.gaugeSet {
-		f.try(c, func() { c.gauge.Set(work.gauge) })
+		f.try(c.in, func() { c.gauge.Set(work.gauge) })
 	}
 	for _, o := range work.values {
-		f.try(c, func() { c.histogram.Observe(o.ctx, o.v) })
+		f.try(c.in, func() { c.histogram.Observe(o.ctx, o.v) })
 	}
 }
 
 // try makes one call of the sink and survives its panic.
-func (f *feed) try(c *cell, call func()) {
+func (f *feed) try(in *Instrument, call func()) {
 	defer func() {
 		if p := recover(); p != nil && !f.panicked {
 			f.panicked = true
 			f.logger.Warn("metrics: the sink panicked, such calls are skipped",
-				"sink", fmt.Sprintf("%T", f.sink), "instrument", c.in.Name,
+				"sink", fmt.Sprintf("%T", f.sink), "instrument", in.Name,
 				"panic", p, "stack", string(debug.Stack()))
 		}
 	}()

@@ -95,8 +95,8 @@ func (i *Isolated) Histogram(in *Instrument, labelValues ...string) Histogram {
 }
 
 // Forget removes every series of in whose label values begin with these. A
-// sink that is fed hears of each of these series by itself, after what was
-// still waiting for it. A counter that is resolved again before the sink has
+// sink that is fed hears of all, and again of each of these series that came
+// through this guard, after what was still waiting for it. A counter that is resolved again before the sink has
 // heard of it keeps the adds that were waiting.
 func (i *Isolated) Forget(in *Instrument, labelValues ...string) {
 	if err := in.checkForget(labelValues); err != nil {

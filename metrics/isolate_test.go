@@ -472,7 +472,10 @@ func TestASeriesGetsItsLastValuesBeforeItIsForgotten(t *testing.T) {
 		out.Add(1)
 		age.Set(13)
 		closeNow(t, sink)
-		got := slices.DeleteFunc(f.seen(), func(call string) bool { return strings.HasPrefix(call, "resolve") })
+		got := slices.DeleteFunc(f.seen(), func(call string) bool {
+			known := strings.Contains(call, metrics.ConsumerOutOfRange.Name) || strings.Contains(call, metrics.ConsumerIteratorAge.Name)
+			return strings.HasPrefix(call, "resolve") || !known
+		})
 		want := []string{
 			"add 3 consumer_out_of_range_total/s/shard-0",
 			"forget consumer_out_of_range_total/s/shard-0",
@@ -484,6 +487,30 @@ func TestASeriesGetsItsLastValuesBeforeItIsForgotten(t *testing.T) {
 			t.Errorf("the sink saw %q; want %q: nothing through handles of forgotten series", got, want)
 		}
 	})
+}
+
+// A consumer that was stopped and made again has another guard before the same
+// sink.
+func TestSeriesOfAGuardBeforeAreForgotten(t *testing.T) {
+	t.Parallel()
+	memory := metrics.NewMemory()
+	fed := struct{ metrics.Sink }{memory} // hides that a Memory is Trusted
+	before := metrics.Isolate(fed, nil)
+	metrics.NewCounterSet(before, metrics.ConsumerErrors, "s", "shard-0").Add("InternalFailure", 1)
+	before.Counter(metrics.ConsumerErrors, "s", "shard-1", "InternalFailure").Add(1)
+	closeNow(t, before)
+	after := metrics.Isolate(fed, nil)
+	after.Counter(metrics.ConsumerRecordsReceived, "s", "shard-0")
+	metrics.ForgetShard(after, "s", "shard-0")
+	after.Counter(metrics.ConsumerRecordsReceived, "s", "shard-0").Add(2)
+	closeNow(t, after)
+	want := map[string]int64{
+		"consumer_errors_total{error_type=InternalFailure,shard_id=shard-1,stream_name=s}": 1,
+		"consumer_records_received_total{shard_id=shard-0,stream_name=s}":                  2,
+	}
+	if got := memory.Counters(); !maps.Equal(got, want) {
+		t.Errorf("the sink has %v; want %v: nothing of shard-0 but what came after it was forgotten", got, want)
+	}
 }
 
 func TestASeriesThatComesBackStartsAfresh(t *testing.T) {

@@ -73,7 +73,7 @@ func TestWhatIsReceivedIsHandledOrWaitsAtEveryScrape(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+*programs; seed++ {
 		for i, way := range ways {
 			for j, with := range []trouble{calm, reshards, losses} {
-				s := scrapedSinks(t)[(uint64(i+j)+seed)%3]
+				s := scrapedSinks(t)[(uint64(3*i+j)+seed)%4]
 				t.Run(fmt.Sprintf("%s %s %s seed=%d", way.name, with, s.name, seed), func(t *testing.T) {
 					t.Parallel()
 					p := &readProgram{

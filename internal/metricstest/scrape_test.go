@@ -27,17 +27,25 @@ type scraped struct {
 	name   string
 	sink   metrics.Sink
 	scrape func(t *testing.T) shown
+	told   bool // the sink hears of one change after another: only the end balances
 }
 
-// scrapedSinks makes the three sinks of this module.
+// scrapedSinks makes the three sinks of this module, and one of somebody else's.
 func scrapedSinks(t *testing.T) []scraped {
 	t.Helper()
-	return []scraped{scrapedMemory(), scrapedPrometheus(t), scrapedOpenTelemetry(t)}
+	return []scraped{scrapedMemory(), scrapedPrometheus(t), scrapedOpenTelemetry(t), foreign()}
+}
+
+// foreign is a sink that clients know nothing of.
+func foreign() scraped {
+	s := scrapedMemory()
+	s.name, s.sink, s.told = "foreign", struct{ metrics.Sink }{s.sink}, true
+	return s
 }
 
 func scrapedMemory() scraped {
 	memory := metrics.NewMemory()
-	return scraped{"Memory", memory, func(*testing.T) shown {
+	return scraped{name: "Memory", sink: memory, scrape: func(*testing.T) shown {
 		all := newShown()
 		for series, value := range memory.Snapshot() {
 			name, labels, _ := strings.Cut(series, "{")
@@ -59,7 +67,7 @@ func scrapedMemory() scraped {
 func scrapedPrometheus(t *testing.T) scraped {
 	t.Helper()
 	sink, registry := newPrometheus(t, "")
-	return scraped{"Prometheus", sink, func(t *testing.T) shown {
+	return scraped{name: "Prometheus", sink: sink, scrape: func(t *testing.T) shown {
 		families, err := registry.Gather()
 		if err != nil {
 			t.Errorf("a scrape: %v", err)
@@ -95,7 +103,7 @@ func scrapedOpenTelemetry(t *testing.T) scraped {
 		short := strings.TrimSuffix(strings.TrimSuffix(in.Name, "_total"), "_milliseconds")
 		names[strings.Replace(short, "_", ".", 1)] = in.Name
 	}
-	return scraped{"OpenTelemetry", sink, func(t *testing.T) shown {
+	return scraped{name: "OpenTelemetry", sink: sink, scrape: func(t *testing.T) shown {
 		var got metricdata.ResourceMetrics
 		if err := reader.Collect(context.Background(), &got); err != nil {
 			t.Errorf("a collection: %v", err)
@@ -128,6 +136,9 @@ func addPoints[N int64 | float64](all shown, name string, points []metricdata.Da
 // returned function is called. Each scrape has to pass check, which returns what
 // is wrong with it.
 func (s scraped) watch(t *testing.T, check func(shown) string) (stop func()) {
+	if s.told {
+		return func() {}
+	}
 	over := make(chan struct{})
 	var scrapers sync.WaitGroup
 	for range 2 {
