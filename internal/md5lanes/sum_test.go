@@ -49,6 +49,36 @@ func TestSumsOfEveryLengthInEveryLane(t *testing.T) {
 	}
 }
 
+func TestSumsWhereTheProcessorIsNotWide(t *testing.T) {
+	t.Parallel()
+	messages := make([][]byte, Lanes)
+	for lane := range messages {
+		messages[lane] = make([]byte, 37*lane)
+	}
+	sums := make([][md5.Size]byte, Lanes)
+	sumEach(sums, messages)
+	for lane, m := range messages {
+		if want := md5.Sum(m); sums[lane] != want {
+			t.Errorf("message of %d bytes: sum %x, want %x", len(m), sums[lane], want)
+		}
+	}
+}
+
+func TestSumsOfMessagesAtAnyAddress(t *testing.T) {
+	t.Parallel()
+	text := make([]byte, 1000)
+	for i := range text {
+		text[i] = byte(i * 11)
+	}
+	for from := range 70 {
+		messages := make([][]byte, Lanes)
+		for lane := range messages {
+			messages[lane] = text[from+lane : from+lane+200+from]
+		}
+		check(t, messages)
+	}
+}
+
 func TestSumDoesNotAllocate(t *testing.T) {
 	messages := make([][]byte, 13)
 	for i := range messages {
