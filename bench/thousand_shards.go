@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -43,21 +44,26 @@ func thousandShards(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("shards", flag.ContinueOnError)
 	shards := flags.Int("shards", 1000, "how `many` shards the stream has")
 	backlog := flags.Int("backlog", 200, "`records` of 1 KiB that wait in each shard")
+	fanOut := flags.Bool("fanout", false, "fan out instead of polling")
 	idle := flags.Duration("idle", 30*time.Second, "how `long` the idle worker is watched")
 	profile := flags.String("profile", "", "write a CPU profile of the idle worker to this `file`")
 	heapProfile := flags.String("heap", "", "write a profile of what the idle worker holds to this `file`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	url, stop, err := startShards(ctx, *shards, *backlog)
+	url, stop, err := startShards(ctx, *shards, *backlog, *fanOut)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	requests := &countingClient{next: awshttp.NewBuildableClient()}
+	requests := &countingClient{next: awshttp.NewBuildableClient().WithTransportOptions(trustAny)}
 	options := newClient(url).Options()
 	options.HTTPClient = requests
-	worker, err := consumer.New(kinesis.New(options), shardsStream, memlease.New())
+	worker, err := consumer.New(kinesis.New(options), shardsStream, memlease.New(), func(o *consumer.Options) {
+		if *fanOut {
+			o.Fetch, o.ConsumerName = consumer.FanOut, "bench"
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -164,13 +170,17 @@ func (c *countingClient) Do(r *http.Request) (*http.Response, error) {
 	return c.next.Do(r)
 }
 
-// startShards starts this program again as a server with a stream.
-func startShards(ctx context.Context, shards, backlog int) (url string, stop func(), err error) {
+// trustAny makes the client take the certificate that the server signed itself.
+func trustAny(t *http.Transport) { t.TLSClientConfig.InsecureSkipVerify = true }
+
+// startShards starts this program again as a server with a stream, over TLS for
+// HTTP/2, without which nobody can fan out.
+func startShards(ctx context.Context, shards, backlog int, overTLS bool) (url string, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "serve-shards", fmt.Sprint(shards), fmt.Sprint(backlog))
+	cmd := exec.CommandContext(ctx, self, "serve-shards", fmt.Sprint(shards), fmt.Sprint(backlog), fmt.Sprint(overTLS))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -198,11 +208,19 @@ func startShards(ctx context.Context, shards, backlog int) (url string, stop fun
 // serveShards is that server, until its input ends.
 func serveShards(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	var shards, backlog int
-	if _, err := fmt.Sscan(strings.Join(args, " "), &shards, &backlog); err != nil {
-		return fmt.Errorf("serve-shards wants the numbers of shards and records: %w", err)
+	var overTLS bool
+	if _, err := fmt.Sscan(strings.Join(args, " "), &shards, &backlog, &overTLS); err != nil {
+		return fmt.Errorf("serve-shards wants the numbers of shards and records, and whether over TLS: %w", err)
+	}
+	var certificate *tls.Certificate
+	if overTLS {
+		var err error
+		if certificate, err = localkinesis.SelfSigned(); err != nil {
+			return err
+		}
 	}
 	server, err := localkinesis.New(func(o *localkinesis.Options) {
-		o.Streams, o.KeepCalls = map[string]int{shardsStream: shards}, 0
+		o.Streams, o.KeepCalls, o.Certificate = map[string]int{shardsStream: shards}, 0, certificate
 	})
 	if err != nil {
 		return err
