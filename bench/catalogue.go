@@ -95,12 +95,14 @@ func workloads() []workload {
 			{"read", getWithRead()},
 			{"read+off", getWithRead(withoutExtraction)},
 			{"run", getWithRun()},
+			{"run+asked", getWithAskingRun},
 			{"run+off", getWithRun(withoutExtraction)},
 		}},
 		{name: "get-aggregated-traced-100", bytes: 100, records: 1_000_000, stream: "aggregated-100-traced", clients: []client{
 			{"read", getWithRead()},
 			{"read+off", getWithRead(withoutExtraction)},
 			{"run", getWithRun()},
+			{"run+asked", getWithAskingRun},
 			{"run+off", getWithRun(withoutExtraction)},
 		}},
 	}
@@ -170,7 +172,9 @@ func comparisons() []comparison {
 		{title: "Run, plain 100 B, extraction, no record with a context", workload: "get-100", ours: "run", theirs: "run+off", moreAtMost: 15, moreAim: 5},
 		{title: "Read, plain 100 B, extraction, every record with a context in its key", workload: "get-traced-100", ours: "read", theirs: "read+off", moreAtMost: 60, moreAim: 30},
 		{title: "Run, plain 100 B, extraction, every record with a context in its key", workload: "get-traced-100", ours: "run", theirs: "run+off", moreAtMost: 60, moreAim: 30},
+		{title: "Run, plain 100 B, the same, and the handler asks for it", workload: "get-traced-100", ours: "run+asked", theirs: "run"},
 		{title: "Read, aggregated 100 B, extraction, every record with a context in headers", workload: "get-aggregated-traced-100", ours: "read", theirs: "read+off", moreAtMost: 60, moreAim: 30},
 		{title: "Run, aggregated 100 B, extraction, every record with a context in headers", workload: "get-aggregated-traced-100", ours: "run", theirs: "run+off", moreAtMost: 60, moreAim: 30},
+		{title: "Run, aggregated 100 B, the same, and the handler asks for it", workload: "get-aggregated-traced-100", ours: "run+asked", theirs: "run"},
 	}
 }

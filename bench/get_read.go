@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/consumer"
@@ -59,11 +60,21 @@ func (r reader) close(context.Context) error { return nil }
 // checkpoints in memory and a handler that does nothing.
 func getWithRun(options ...func(*consumer.Options)) func(context.Context, *kinesis.Client, *workload) (worker, error) {
 	return func(_ context.Context, api *kinesis.Client, w *workload) (worker, error) {
-		return group{newReader(api, w, options)}, nil
+		return group{reader: newReader(api, w, options)}, nil
 	}
 }
 
-type group struct{ reader }
+// getWithAskingRun is getWithRun with a handler that asks its ctx for the record's
+// span context, as one that makes spans of its own does.
+func getWithAskingRun(_ context.Context, api *kinesis.Client, w *workload) (worker, error) {
+	return group{reader: newReader(api, w, nil), asks: true}, nil
+}
+
+type group struct {
+	reader
+
+	asks bool
+}
 
 func (g group) work(ctx context.Context, records int) (int, error) {
 	c, err := consumer.New(g.api, g.stream, memlease.New(), g.options...)
@@ -73,8 +84,11 @@ func (g group) work(ctx context.Context, records int) (int, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var read atomic.Int64
-	err = c.Run(ctx, func(_ context.Context, r kinetrail.Record) error {
+	err = c.Run(ctx, func(ctx context.Context, r kinetrail.Record) error {
 		touch(r.Data)
+		if g.asks && !trace.SpanContextFromContext(ctx).IsValid() {
+			return errors.New("a record without a context")
+		}
 		if read.Add(1) == int64(records) {
 			stop()
 		}

@@ -46,10 +46,13 @@ func TestAContextThatIsReadLateIsTheOneThatIsReadAtOnce(t *testing.T) {
 	}
 }
 
-func TestAContextCostsOneAllocationUnlessItIsRead(t *testing.T) {
+func TestAContextCostsOneAllocationAndTwoMoreWhenItIsRead(t *testing.T) {
 	ctx, carried := t.Context(), kinetrail.TraceContext{Parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 	if got := testing.AllocsPerRun(100, func() { contextWith(ctx, carried) }); got > 1 {
 		t.Errorf("%v allocations; want 1", got)
+	}
+	if got := testing.AllocsPerRun(100, func() { trace.SpanContextFromContext(contextWith(ctx, carried)) }); got > 3 {
+		t.Errorf("%v allocations when it is read; want 3", got)
 	}
 	if got := testing.AllocsPerRun(100, func() { contextWith(ctx, kinetrail.TraceContext{}) }); got > 0 {
 		t.Errorf("%v allocations without a context; want none", got)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -96,7 +97,8 @@ type carrying struct {
 // Value looks in the ctx that has the remote span.
 func (c *carrying) Value(key any) any {
 	c.once.Do(func() {
-		c.read = otelcarrier.ContextWith(c.Context, kinetrail.TraceContext{Parent: string(c.parent[:])})
+		text := unsafe.String(&c.parent[0], len(c.parent)) // nobody writes there any more
+		c.read = otelcarrier.ContextWith(c.Context, kinetrail.TraceContext{Parent: text})
 	})
 	return c.read.Value(key)
 }
