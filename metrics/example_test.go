@@ -140,6 +140,54 @@ func Example_customSink() {
 	// producer_flush_duration_seconds:0.012|h|#stream_name:orders
 }
 
+// gaugesOnly is a sink that keeps the gauges of one stream, to be read now and
+// then.
+type gaugesOnly struct {
+	*metrics.Memory // takes all else
+
+	scrapes metrics.Scrapes
+	values  map[string]*value
+}
+
+type value struct{ v float64 }
+
+func (g *value) Set(v float64) { g.v = v }
+
+func (s *gaugesOnly) OnScrape(collect func()) (stop func()) { return s.scrapes.OnScrape(collect) }
+
+func (s *gaugesOnly) Gauge(in *metrics.Instrument, _ ...string) metrics.Gauge {
+	if s.values[in.Name] == nil {
+		s.values[in.Name] = new(value)
+	}
+	return s.values[in.Name]
+}
+
+// read returns what there is at one moment.
+func (s *gaugesOnly) read() map[string]float64 {
+	all := make(map[string]float64)
+	s.scrapes.Scrape(func() {
+		for name, g := range s.values {
+			all[name] = g.v
+		}
+	})
+	return all
+}
+
+// A sink that is read now and then asks for what there is. Clients do what is
+// done here by hand.
+func ExampleScrapes() {
+	sink := &gaugesOnly{Memory: metrics.NewMemory(), values: make(map[string]*value)}
+	guard := metrics.Isolate(sink, nil)
+
+	waiting := 0
+	queue := guard.Gauge(metrics.ProducerQueueSize, "orders")
+	guard.OnScrape(func() { queue.Set(float64(waiting)) })
+
+	waiting = 3
+	fmt.Println(sink.read())
+	// Output: map[producer_queue_size:3]
+}
+
 // Two sinks at once: one of your own, and a Memory to look into.
 func ExampleMulti() {
 	memory := metrics.NewMemory()

@@ -6,9 +6,10 @@ import "sync"
 // asks for what there is to read. Clients count by themselves then, and hand
 // on their sums when they are asked: all of one moment, so that what belongs
 // together, such as records put, sent and waiting, is read together, and a
-// record costs nothing. A sink that is not Scraped is told after every change.
+// record costs nothing. Any other sink is told after every change, and so is one
+// that is not Trusted.
 type Scraped interface {
-	Sink
+	Trusted
 
 	// OnScrape has collect called before each time the sink is read, until
 	// stop is called. Stop calls it a last time.
