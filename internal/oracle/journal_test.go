@@ -26,6 +26,7 @@ const (
 	written kind = "written"
 	refused kind = "refused" // a write whose condition did not hold
 	hit     kind = "hit"     // a fault of the store; Text names it
+	erased  kind = "erased"  // a lease, by hand
 	stalled kind = "stalled" // the machine did not run the worker for a while
 )
 

@@ -49,6 +49,7 @@ type shardStory struct {
 	frontier int       // all records before it were handled
 	tenures  map[int]*tenure
 	latest   *tenure
+	erased   bool // its lease was deleted by hand, so that it may be read again from its beginning
 	checked  bool // its parents were done when it was first read
 }
 
@@ -78,6 +79,7 @@ const (
 	died       ending = "crash"
 	outOfOrder ending = "released before this record, or one before it, was done"
 	retried    ending = "handler failed"
+	deleted    ending = "lease deleted by hand"
 	overlap    ending = "handed out in the moment in which the lease was lost"
 )
 
@@ -134,6 +136,8 @@ func (j *judge) read(events []event) {
 			j.report.count(e.Text)
 		case written:
 			j.write(e)
+		case erased:
+			j.erase(e)
 		case refused:
 			j.report.count("write refused")
 		default:
@@ -232,10 +236,19 @@ func (j *judge) write(e *event) {
 	}
 }
 
+// erase notes that a lease was deleted by hand. Its owner goes on until it wants to
+// renew the lease.
+func (j *judge) erase(e *event) {
+	s := j.shards[e.Shard]
+	delete(j.rows, e.Shard)
+	s.erased = true
+	j.report.count("lease deleted by hand")
+}
+
 // take begins a tenure, and ends the one before it.
 func (j *judge) take(e *event, s *shardStory, row lease.Lease) {
 	if old := s.latest; old != nil && old.ended == "" {
-		old.ended, old.endedAt = j.loss(e, old), e.At
+		old.ended, old.endedAt = j.loss(e, s, old), e.At
 		j.report.count(string(old.ended))
 	}
 	from, _ := s.behind(row.Checkpoint)
@@ -248,9 +261,11 @@ func (j *judge) take(e *event, s *shardStory, row lease.Lease) {
 }
 
 // loss finds out why a tenure ended without a release.
-func (j *judge) loss(e *event, old *tenure) ending {
+func (j *judge) loss(e *event, s *shardStory, old *tenure) ending {
 	at, any := j.faults[old.worker]
 	switch {
+	case s.erased:
+		return deleted
 	case any && !at.Before(old.since):
 		return lost
 	case old.untold:
@@ -341,7 +356,11 @@ func (j *judge) begin(e *event, s *shardStory, t *tenure) {
 	if at := j.faults[e.Worker]; j.patience > 0 && at.After(since) {
 		since = at
 	}
-	if t.ended != "" && e.At.Sub(since) > j.patience {
+	patience := j.patience
+	if t.ended == deleted { // by whoever created it anew and took it at once
+		patience += j.program.Group.LeaseDuration
+	}
+	if t.ended != "" && e.At.Sub(since) > patience {
 		j.violate(e, "record %v is handled by a worker whose lease ended %v before: %s", e.Records[0].ID, e.At.Sub(t.endedAt), t.ended)
 	}
 	if e.Over {
@@ -407,6 +426,8 @@ func (j *judge) explain(e *event, s *shardStory, t, by *tenure, i int) {
 	switch {
 	case t.ended != "": // and begin has judged how long ago
 		why = overlap
+	case s.erased:
+		why = deleted
 	case j.program.Group.Mode == manual && (by == t || why == released): // acknowledged late, for an earlier delivery
 		why = outOfOrder
 	case by == t:

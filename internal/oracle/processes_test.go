@@ -87,6 +87,7 @@ func playInProcesses(t *testing.T, p *program, total *report) {
 		t.Error(err)
 		return
 	}
+	defer func() { _ = house.close() }()
 	r, err := play(p, realTime, server, house, toNotice)
 	if err != nil {
 		t.Errorf("%v%v", p, err)
@@ -127,12 +128,11 @@ const (
 
 func (s *street) store() lease.Store { return s.leases }
 
-func (s *street) read() ([]event, error) {
-	if err := errors.Join(s.journal.close(), s.leases.Close()); err != nil {
-		return nil, err
-	}
-	return readJournal(s.dir)
-}
+func (s *street) change(write func() event) { s.journal.change(write) }
+
+func (s *street) read() ([]event, error) { return readJournal(s.dir) }
+
+func (s *street) close() error { return errors.Join(s.journal.close(), s.leases.Close()) }
 
 // workerOrder is what the process of a worker is told when it starts.
 type workerOrder struct {

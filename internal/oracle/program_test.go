@@ -80,7 +80,8 @@ const (
 	drain    action = "drain"
 	stop     action = "stop"
 	crash    action = "crash"
-	mended   action = "mend" // the end of all faults
+	erase    action = "erase" // a lease, by hand
+	mended   action = "mend"  // the end of all faults
 	everyone        = -1
 )
 
@@ -187,7 +188,7 @@ func (g *generator) steps() {
 		others = append(others, pick(g.random,
 			split, split, merge, scale,
 			trouble, trouble, trouble, trouble, trouble, jump,
-			outage, outage, late, lose, freeze,
+			outage, outage, late, lose, freeze, erase,
 			start, drain, stop, crash, crash))
 	}
 	others = append(others, pick(g.random, split, merge, scale), crash)

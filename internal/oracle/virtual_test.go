@@ -110,6 +110,8 @@ func newBubble(p *program, server *localkinesis.Server) *bubble {
 
 func (b *bubble) store() lease.Store { return b.leases }
 
+func (b *bubble) change(write func() event) { b.journal.change(write) }
+
 func (b *bubble) read() ([]event, error) { return b.journal.all(), nil }
 
 func (b *bubble) start(number int) (tenant, error) {
