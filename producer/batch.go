@@ -549,13 +549,13 @@ func (s *schedule) rush(e *epoch, now instant) {
 	}
 }
 
-// sending is how many user records are in requests under way.
-func (s *schedule) sending() int {
-	users := 0
+// sending is how many user records are in requests under way, and their bytes.
+func (s *schedule) sending() (users, bytes int) {
 	for _, r := range s.underway {
 		users += r.users
+		bytes += r.bytes
 	}
-	return users
+	return users, bytes
 }
 
 // instant is a time by the clock of one producer: how long after it began. It is

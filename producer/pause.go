@@ -36,7 +36,10 @@ func (p *Producer) pause(due bool) chan struct{} {
 	if p.pauses.over != nil {
 		return p.pauses.over // all of them wait, or nobody looks at the network
 	}
-	sending := p.schedule.sending()
+	sending, sendingBytes := p.schedule.sending()
+	if p.options.Aggregation != Off && p.schedule.waitingBytes-sendingBytes < worthRequest {
+		return nil // there is no request's worth of containers
+	}
 	backlog := p.schedule.waiting - sending
 	p.pauses.limit = max(pauseBacklog, 2*sending, min(p.pauses.limit, 2*backlog))
 	if backlog < p.pauses.limit || p.accepted < p.pauses.after || sending == 0 && !due {
@@ -62,7 +65,8 @@ func (p *Producer) await(over chan struct{}) {
 	defer p.mu.Unlock()
 	if p.pauses.over == over {
 		p.endPause()
-		p.pauses.limit = pauseBacklog + (p.schedule.waiting-p.schedule.sending())*5/4
+		sending, _ := p.schedule.sending()
+		p.pauses.limit = pauseBacklog + (p.schedule.waiting-sending)*5/4
 	}
 }
 

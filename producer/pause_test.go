@@ -29,7 +29,8 @@ func mostWaiting(p *Producer) (look func(), most *int) {
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		*most = max(*most, p.schedule.waiting-p.schedule.sending())
+		sending, _ := p.schedule.sending()
+		*most = max(*most, p.schedule.waiting-sending)
 	}, most
 }
 
