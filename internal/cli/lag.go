@@ -100,6 +100,7 @@ type lagLook struct {
 	BehindMs int64          `json:"behind_ms"` // of the shard furthest behind
 	Finished int            `json:"finished_shards"`
 	Shards   []laggingShard `json:"shards"`
+	Trouble  string         `json:"trouble,omitempty"` // why this look shows what the last one did
 }
 
 // laggingShard is one shard in it.
@@ -261,6 +262,9 @@ func (s *laggingShard) paceText() string {
 
 // lagSentence sums a look up.
 func lagSentence(look lagLook) string {
+	if look.Trouble != "" {
+		return "Nothing new: " + look.Trouble
+	}
 	if len(look.Shards) == 0 {
 		return fmt.Sprintf("Group %s has no shard of %s to read: %d are read to the end.", look.Group, look.Stream, look.Finished)
 	}

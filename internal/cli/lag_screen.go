@@ -15,14 +15,22 @@ import (
 )
 
 // watchLag looks at every interval until ctx ends: on a terminal as a screen,
-// elsewhere as lines.
+// elsewhere as lines. A look that fails is told and does not end it, unless it is
+// the first.
 func (a *app) watchLag(ctx context.Context, w *lagWatch, interval time.Duration, form *choice) error {
 	show, end := a.lagPrinter(form)
 	defer end()
+	var last lagLook
 	for {
 		look, err := w.look(ctx)
-		if err != nil {
+		switch {
+		case err == nil:
+			last = look
+		case ctx.Err() != nil || last.At.IsZero():
 			return err
+		default:
+			look = last
+			look.Trouble, _ = explain(err)
 		}
 		if err := show(look); err != nil {
 			return err
@@ -57,6 +65,10 @@ func (a *app) lagLines() func(lagLook) error {
 		if !begun {
 			begun = true
 			t.writeHeader(a.paint, header)
+		}
+		if look.Trouble != "" {
+			a.complain(look.Trouble)
+			return nil
 		}
 		at := look.At.Format(time.RFC3339)
 		for _, s := range look.Shards {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,30 @@ func TestLagGoesOnInLinesWhereThereIsNoTerminal(t *testing.T) {
 	}
 	if got, want := strings.Split(watch(2, "tsv"), "\n")[0], shardID(1)+"\thost-a\t3420000\t2023-11-14T09:02:00Z"; got != want {
 		t.Errorf("lag -o tsv printed %q; want %q", got, want)
+	}
+}
+
+func TestLagGoesOnWhenALookFails(t *testing.T) {
+	t.Parallel()
+	place := "file:" + t.TempDir()
+	server, flags := frozenGroup(t, place)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	stdout := &onLines{counts: map[int]func(){
+		1: func() { addFault(t, server, "GetShardIterator nth=1 times=2 error=AccessDeniedException") },
+		3: interrupt,
+	}}
+	code := Run(ctx, with(flags, "lag", "events", "--group", "audit", "--store", place, "--interval", "1ms", "-o", "json"), strings.NewReader(""), stdout, io.Discard, noVariables)
+	var look lagLook
+	if err := json.Unmarshal([]byte(strings.Split(stdout.text.String(), "\n")[1]), &look); err != nil {
+		t.Fatal(err)
+	}
+	if code != exitInterrupted || look.Shards[0].Problem == "" || look.Shards[0].BehindMs != nil {
+		t.Errorf("lag: exit code %d, and the second look is %+v; want %d and shards whose lag is not known", code, look, exitInterrupted)
+	}
+	screen := lagSentence(lagLook{Trouble: "file:x: gone", Shards: aLook().Shards})
+	if want := "Nothing new: file:x: gone"; screen != want {
+		t.Errorf("a look that failed says %q; want %q", screen, want)
 	}
 }
 
