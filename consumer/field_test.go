@@ -471,7 +471,7 @@ func TestFieldOneFailingHandlerDoesNotDisturbTheOtherShards(t *testing.T) {
 		}, func(o *consumer.Options) { o.Failure.MaxAttempts = 0 })
 		got.await(t, 10)
 		for range 10 { // long behind the first failure
-			time.Sleep(time.Minute)
+			time.Sleep(5 * time.Second)
 			numbered(stream, 0, 1)
 			numbered(stream, 2, 1)
 		}
