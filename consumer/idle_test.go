@@ -37,7 +37,7 @@ func (a pagedAPI) GetRecords(ctx context.Context, in *kinesis.GetRecordsInput, o
 
 // Not parallel: it looks at the memory of the process.
 func TestAnIdleWorkerKeepsNoneOfThePagesItRead(t *testing.T) {
-	const shards, mostBytes = 200, 32 << 10 // of a shard
+	const shards, mostBytes = 100, 32 << 10 // of a shard
 	for name, perKey := range map[string]int{"in order": 1, "per key": 4} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestAnIdleWorkerKeepsNoneOfThePagesItRead(t *testing.T) {
 				}
 				before := heapInUse()
 				got := newSeen()
-				start(t, pagedAPI{stream}, memlease.New(), func(ctx context.Context, _ kinetrail.Record) error { return got.handle(ctx, kinetrail.Record{}) }, func(o *consumer.Options) { o.PerKey = perKey })
+				start(t, pagedAPI{stream}, memlease.New(), func(ctx context.Context, _ kinetrail.Record) error { return got.handle(ctx, kinetrail.Record{}) }, func(o *consumer.Options) { o.PerKey, o.MaxPollInterval = perKey, time.Second })
 				got.await(t, 3*shards)
 				time.Sleep(10 * time.Second) // until the positions are written
 				if kept := (heapInUse() - before) / shards; kept > mostBytes {
