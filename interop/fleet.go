@@ -32,6 +32,7 @@ type fleet struct {
 	server   *localkinesis.Server
 	database *daemon
 	group    string // the application's name, and the stream's
+	shards   int    // that the stream has, open ones: a play splits as many as it merges
 	store    *dynamolease.Store
 
 	members []*member
@@ -49,7 +50,7 @@ func startFleet(s *session, database *daemon, library string, p play) (*fleet, e
 		return nil, err
 	}
 	return &fleet{
-		s: s, library: library, classPath: p.classPath, version: p.version, server: server, database: database, group: p.group,
+		s: s, library: library, classPath: p.classPath, version: p.version, server: server, database: database, group: p.group, shards: p.shards,
 		store: dynamolease.New(database.tables(), p.group),
 	}, nil
 }

@@ -90,29 +90,26 @@ func (f *fleet) explain(err error) error {
 }
 
 // shareLeases lets leases move both ways, between workers that come, are
-// stopped and are killed, with a split and a merge twice.
+// stopped and are killed, with a split and a merge twice. A Java worker makes the
+// table and the leases.
 func shareLeases(f *fleet) (string, error) {
-	return f.during(func(f *fleet) error {
-		first, err := f.join(goKind, nil, 4)
+	return f.during(javaKind, func(f *fleet, first *member) error {
+		second, err := f.join(goKind, first, 2)
 		if err != nil {
 			return err
 		}
-		second, err := f.join(javaKind, first, 2)
-		if err != nil {
-			return err
-		}
-		if err := f.reshard(second, first); err != nil {
-			return err
-		}
-		second.kill()
-		if err := f.left(first); err != nil {
-			return err
-		}
-		third, err := f.join(javaKind, first, 2)
-		if err != nil {
+		if err := f.reshard(first, second); err != nil {
 			return err
 		}
 		first.kill()
+		if err := f.left(second); err != nil {
+			return err
+		}
+		third, err := f.join(javaKind, second, 2)
+		if err != nil {
+			return err
+		}
+		second.kill()
 		if err := f.left(third); err != nil {
 			return err
 		}
@@ -134,13 +131,9 @@ func shareLeases(f *fleet) (string, error) {
 	})
 }
 
-// shareLeasesWith3 is a shorter play.
+// shareLeasesWith3 is a shorter play, in which a Go worker makes the table.
 func shareLeasesWith3(f *fleet) (string, error) {
-	seen, err := f.during(func(f *fleet) error {
-		first, err := f.join(goKind, nil, 4)
-		if err != nil {
-			return err
-		}
+	seen, err := f.during(goKind, func(f *fleet, first *member) error {
 		second, err := f.join(javaKind, first, 2)
 		if err != nil {
 			return err
@@ -168,15 +161,25 @@ func shareLeasesWith3(f *fleet) (string, error) {
 	return seen + "; " + mode, err
 }
 
-// during puts records while workers come and go, lets the last one finish, and
-// judges all.
-func (f *fleet) during(play func(f *fleet) error) (string, error) {
-	puts, err := f.put()
+// during starts a first worker, puts records while others come and go, lets the
+// last one finish, and judges all.
+func (f *fleet) during(kind string, play func(f *fleet, first *member) error) (string, error) {
+	first, err := f.start(kind)
 	if err != nil {
 		return "", err
 	}
+	if err := f.awaitOwners(patience, map[*member]int{first: f.shards}); err != nil {
+		return "", err
+	}
 	watching := f.watch()
-	err = play(f)
+	puts, err := f.put()
+	if err != nil {
+		return "", errors.Join(err, watching.stop())
+	}
+	err = f.awaitRecords(first)
+	if err == nil {
+		err = play(f, first)
+	}
 	acked, putErr := puts.stop()
 	if err = errors.Join(err, putErr); err == nil {
 		err = f.awaitHandled(time.Minute)
@@ -250,24 +253,20 @@ func (t *truth) holds(numbers map[int]bool) error {
 // program needs seconds to begin, and a killed worker's leases have to expire.
 const patience = 90 * time.Second
 
-// join adds a worker to one that is there, or to nobody, and waits until it has
-// its leases and has handled records.
+// join adds a worker to one that is there, and waits until it has its leases and
+// has handled records.
 func (f *fleet) join(kind string, other *member, leases int) (*member, error) {
 	m, err := f.start(kind)
 	if err != nil {
 		return nil, err
 	}
-	least := map[*member]int{m: leases}
-	if other != nil {
-		least[other] = 1
-	}
-	return m, errors.Join(f.awaitOwners(patience, least), f.awaitRecords(m))
+	return m, errors.Join(f.awaitOwners(patience, map[*member]int{m: leases, other: 1}), f.awaitRecords(m))
 }
 
 // left waits until a worker that is left alone has every lease, and handles
 // records.
 func (f *fleet) left(m *member) error {
-	return errors.Join(f.awaitOwners(patience, map[*member]int{m: 4}), f.awaitRecords(m))
+	return errors.Join(f.awaitOwners(patience, map[*member]int{m: f.shards}), f.awaitRecords(m))
 }
 
 // awaitRecords waits until a worker has handled 200 more records.

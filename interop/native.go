@@ -49,11 +49,7 @@ func refuseNative(f *fleet) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return f.during(func(f *fleet) error {
-		first, err := f.join(goKind, nil, 2)
-		if err != nil {
-			return err
-		}
+	return f.during(goKind, func(f *fleet, first *member) error {
 		second, err := f.start(javaKind)
 		if err != nil {
 			return err
@@ -61,7 +57,7 @@ func refuseNative(f *fleet) (string, error) {
 		if err := f.refused(first, sentence); err != nil {
 			return err
 		}
-		if err := errors.Join(f.awaitNative(second, 2), f.awaitRecords(second)); err != nil {
+		if err := errors.Join(f.awaitNative(second), f.awaitRecords(second)); err != nil {
 			return err
 		}
 		if err := errors.Join(f.keep("KCL 3 workers in native mode", ""), f.keep("KCL 3 workers in native mode", stateSuffix), f.keep("KCL 3 workers in native mode", metricsSuffix)); err != nil {
@@ -71,7 +67,7 @@ func refuseNative(f *fleet) (string, error) {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(f.refused(third, sentence), f.awaitNative(second, 2), f.awaitRecords(second)); err != nil {
+		if err := errors.Join(f.refused(third, sentence), f.awaitNative(second), f.awaitRecords(second)); err != nil {
 			return err
 		}
 		if second.said("lost") || len(third.told()) > 0 {
@@ -80,8 +76,11 @@ func refuseNative(f *fleet) (string, error) {
 		if err := errors.Join(second.stop(), f.forgetKCL3()); err != nil {
 			return err
 		}
-		_, err = f.join(goKind, nil, 2)
-		return err
+		last, err := f.start(goKind)
+		if err != nil {
+			return err
+		}
+		return f.left(last)
 	})
 }
 
@@ -98,11 +97,11 @@ func (f *fleet) refused(m *member, sentence string) error {
 	return nil
 }
 
-// awaitNative waits until a worker has so many leases of a table that the store
-// does not open.
-func (f *fleet) awaitNative(m *member, leases int) error {
+// awaitNative waits until a worker has every lease of a table that the store does
+// not open.
+func (f *fleet) awaitNative(m *member) error {
 	var owners []string
-	err := await(f.s.ctx, patience, fmt.Sprintf("%s has %d leases", m.name, leases), func() (bool, error) {
+	err := await(f.s.ctx, patience, m.name+" has every lease", func() (bool, error) {
 		all, err := rowsOf(f.s.ctx, f.database.tables(), f.group)
 		if err != nil {
 			return false, err
@@ -113,7 +112,7 @@ func (f *fleet) awaitNative(m *member, leases int) error {
 				owners = append(owners, owner)
 			}
 		}
-		return len(owners) == leases && !slices.ContainsFunc(owners, func(o string) bool { return o != m.name }), nil
+		return len(owners) == f.shards && !slices.ContainsFunc(owners, func(o string) bool { return o != m.name }), nil
 	})
 	if err != nil {
 		err = fmt.Errorf("%w; the owners are %q", err, owners)

@@ -133,6 +133,7 @@ final class Worker {
         private final long holdAfter;
         private String shard;
         private long handled;
+        private boolean lost; // and the library has not said so yet
         private ExtendedSequenceNumber last;
         private ExtendedSequenceNumber written;
         private long writtenAt = System.nanoTime();
@@ -150,6 +151,9 @@ final class Worker {
 
         @Override
         public void processRecords(ProcessRecordsInput input) {
+            if (lost) {
+                return;
+            }
             for (KinesisClientRecord record : input.records()) {
                 if (holdAfter > 0 && handled == holdAfter) {
                     hold(input.checkpointer());
@@ -158,9 +162,9 @@ final class Worker {
                 last = new ExtendedSequenceNumber(record.sequenceNumber(), record.subSequenceNumber());
                 handled++;
                 say(event("record", shard, last).put("key", record.partitionKey()).put("data", text(record.data())));
-            }
-            if (System.nanoTime() - writtenAt >= checkpointEvery) {
-                checkpoint(input.checkpointer());
+                if (System.nanoTime() - writtenAt >= checkpointEvery && !checkpoint(input.checkpointer())) {
+                    return;
+                }
             }
         }
 
@@ -183,6 +187,7 @@ final class Worker {
             try {
                 checkpointer.checkpoint(last.sequenceNumber(), last.subSequenceNumber());
             } catch (ShutdownException e) {
+                lost = true;
                 return false;
             } catch (Exception e) {
                 throw new IllegalStateException(e);
