@@ -77,8 +77,8 @@ func client(ctx context.Context, workload, state, endpoint, records string) erro
 
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("metricscost", flag.ContinueOnError)
-	rounds := flags.Int("rounds", 12, "how many `times` each takes its turn, at least 10 for an interval worth quoting")
-	records := flags.Int("records", 1_000_000, "how many `records` of 100 B a sample has; of 1 KiB a quarter of them")
+	rounds := flags.Int("rounds", 24, "how many `times` each takes its turn, at least 10 for an interval worth quoting")
+	records := flags.Int("records", 400_000, "how many `records` of 100 B a sample has; of 1 KiB a quarter of them")
 	only := flags.String("only", "", "measure the `workload` of this name alone")
 	write := flags.Bool("w", false, "write results/metrics.txt and ../docs/metrics.md")
 	if err := flags.Parse(args); err != nil {

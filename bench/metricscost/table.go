@@ -39,7 +39,7 @@ type figure struct {
 	p          string
 }
 
-func (f figure) String() string { return fmt.Sprintf("%s %s", duration(f.median), f.interval) }
+func (f figure) String() string { return fmt.Sprintf("%s ± %s", duration(f.median), f.interval) }
 
 // duration takes seconds.
 func duration(seconds float64) string { return fmt.Sprintf("%.0f ns", seconds*1e9) }
