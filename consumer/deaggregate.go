@@ -127,6 +127,7 @@ func (d *deaggregator) open(pg *page, data []byte, intact bool) (held, handed in
 	outside := d.countOutside(users[len(before):])
 	pg.outOfRange += outside
 	if outside > 0 && d.filter == RangeKCL {
+		clear(users[len(before):]) // so that memory does not keep the page
 		return held, 0
 	}
 	pg.memory.users = users
