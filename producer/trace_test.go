@@ -82,6 +82,7 @@ func putTraced(t *testing.T, ctx context.Context, r kinetrail.Record, stalled bo
 		if err := p.PutAsync(ctx, r, c.take); err != nil {
 			o.err = err.Error()
 		}
+		synctest.Wait() // so that the same goes into each request
 	}
 	closing, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
