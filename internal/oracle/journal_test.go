@@ -26,6 +26,7 @@ const (
 	written kind = "written"
 	refused kind = "refused" // a write whose condition did not hold
 	hit     kind = "hit"     // a fault of the store; Text names it
+	adopted kind = "adopted" // a lease that a late write of its own keeps in the worker's name
 	erased  kind = "erased"  // a lease, by hand
 	stalled kind = "stalled" // the machine did not run the worker for a while
 )

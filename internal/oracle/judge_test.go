@@ -136,6 +136,8 @@ func (j *judge) read(events []event) {
 			j.report.count(e.Text)
 		case written:
 			j.write(e)
+		case adopted:
+			j.take(e, j.shards[e.Shard], *e.Row)
 		case erased:
 			j.erase(e)
 		case refused:
@@ -291,7 +293,7 @@ func (j *judge) release(e *event, s *shardStory, row lease.Lease) {
 		j.report.count("lease handed over")
 	}
 	after, _ := s.behind(row.Checkpoint)
-	if after >= t.upTo || j.program.Group.Mode == manual {
+	if after >= t.upTo || j.program.Group.manual() {
 		return
 	}
 	if at := j.faults[e.Worker]; !at.Before(t.since) {
@@ -336,7 +338,7 @@ func (j *judge) handle(e *event) {
 			t.next[s.lane[i]] = s.ordinal[i] + 1
 		case done, buried:
 			delete(t.open, i)
-			if j.program.Group.Mode != manual || e.Kind == buried {
+			if !j.program.Group.manual() || e.Kind == buried {
 				t.next[s.lane[i]] = s.ordinal[i] + 1
 			}
 			j.finishOne(e, s, t, i)
@@ -428,7 +430,7 @@ func (j *judge) explain(e *event, s *shardStory, t, by *tenure, i int) {
 		why = overlap
 	case s.erased:
 		why = deleted
-	case j.program.Group.Mode == manual && (by == t || why == released): // acknowledged late, for an earlier delivery
+	case j.program.Group.manual() && (by == t || why == released): // acknowledged late, for an earlier delivery
 		why = outOfOrder
 	case by == t:
 		j.violate(e, "record %v is handled again in the same tenure", id)
@@ -460,7 +462,7 @@ func (j *judge) finishOne(e *event, s *shardStory, t *tenure, i int) {
 		return
 	}
 	j.handled[id] = true
-	if j.program.Writers[id.writer()].Order != producer.PerKey || j.program.Group.Mode == manual {
+	if j.program.Writers[id.writer()].Order != producer.PerKey || j.program.Group.manual() {
 		return
 	}
 	key := record(j.program.Seed, j.program.Writers, id).PartitionKey

@@ -28,6 +28,7 @@ const (
 	perKey mode = "Run per key"
 	batch  mode = "RunBatch"
 	manual mode = "Run with Ack"
+	acked  mode = "RunBatch with Ack"
 	shards mode = "RunShards"
 )
 
@@ -50,6 +51,9 @@ type groupOptions struct {
 	RangeKCL           bool
 	Handlers           handlers
 }
+
+// manual reports whether records are done when they are acknowledged.
+func (g *groupOptions) manual() bool { return g.Mode == manual || g.Mode == acked }
 
 // handlers is how handlers behave, in records of a thousand.
 type handlers struct {
@@ -136,7 +140,7 @@ func generateGroup(random *rand.Rand, pace pace) groupOptions {
 	u := pace.unit
 	lease := time.Duration(3+random.IntN(5)) * u
 	g := groupOptions{
-		Mode:               pick(random, run, run, perKey, perKey, batch, batch, manual, shards),
+		Mode:               pick(random, run, run, perKey, perKey, batch, batch, manual, acked, shards),
 		FanOut:             pick(random, 0, 0, 5, 10),
 		Wire:               pick(random, kinesisprotocol.CBOR, kinesisprotocol.JSON, kinesisprotocol.SDK),
 		PerKey:             2 + random.IntN(8),

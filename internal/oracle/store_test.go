@@ -48,7 +48,21 @@ func (s *watched) Create(ctx context.Context, l lease.Lease) error {
 }
 
 func (s *watched) Take(ctx context.Context, seen lease.Lease, owner string) (lease.Lease, error) {
-	return s.write(ctx, "take", seen.Key, func(ctx context.Context) (lease.Lease, error) { return s.store.Take(ctx, seen, owner) })
+	row, err := s.write(ctx, "take", seen.Key, func(ctx context.Context) (lease.Lease, error) { return s.store.Take(ctx, seen, owner) })
+	if now, own := ownWrite(err, seen, owner); own {
+		s.journal.add(event{Worker: s.worker, Kind: adopted, Shard: seen.Key, Row: &now})
+	}
+	return row, err
+}
+
+// ownWrite reports whether a take was refused because a late write of the taker
+// itself had come first. lease.Take makes the best of it and holds the lease.
+func ownWrite(err error, seen lease.Lease, owner string) (lease.Lease, bool) {
+	var conflict *lease.ConflictError
+	if !errors.As(err, &conflict) || !conflict.Exists || conflict.Current.Owner != owner || conflict.Current.Counter != seen.Counter+1 {
+		return lease.Lease{}, false
+	}
+	return conflict.Current.Clone(), true
 }
 
 func (s *watched) Request(ctx context.Context, seen lease.Lease, successor string) (lease.Lease, error) {

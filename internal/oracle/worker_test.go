@@ -74,11 +74,10 @@ func (w *worker) set(o *consumer.Options) {
 	switch g.Mode {
 	case perKey:
 		o.PerKey = g.PerKey
-	case batch:
+	case batch, acked:
 		o.MaxBatch, o.BatchWait = g.MaxBatch, g.BatchWait
-	case manual:
-		o.ManualCheckpoints = true
 	}
+	o.ManualCheckpoints = g.manual()
 	if w.number%10 < g.FanOut {
 		o.Fetch = consumer.FanOut
 	}
@@ -94,7 +93,7 @@ func (w *worker) run(ctx context.Context) error {
 	w.journal.add(event{Worker: w.number, Kind: started, Text: w.group.Worker()})
 	acking, stopAcking := context.WithCancel(ctx)
 	var acker sync.WaitGroup
-	if w.options.Mode == manual {
+	if w.options.manual() {
 		acker.Go(func() { w.ack(acking) })
 	}
 	err := w.take(ctx)
@@ -123,7 +122,7 @@ func (w *worker) drain(within time.Duration) {
 
 func (w *worker) take(ctx context.Context) error {
 	switch w.options.Mode {
-	case batch:
+	case batch, acked:
 		return w.group.RunBatch(ctx, w.handle)
 	case shards:
 		return w.group.RunShards(ctx, w.iterate)
@@ -177,8 +176,8 @@ func (w *worker) handle(ctx context.Context, records []kinetrail.Record) error {
 			return err
 		}
 	}
-	if w.options.Mode == manual {
-		w.later(records[0])
+	if w.options.manual() {
+		w.later(records)
 		return nil
 	}
 	w.tell(done, records, false)
@@ -247,13 +246,13 @@ func (w *worker) bury(_ context.Context, r kinetrail.Record, _ error) error {
 	return nil
 }
 
-// later leaves a record to ack.
-func (w *worker) later(r kinetrail.Record) {
-	w.tell(taken, []kinetrail.Record{r}, false)
+// later leaves records to ack.
+func (w *worker) later(records []kinetrail.Record) {
+	w.tell(taken, records, false)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 
-	w.open = append(w.open, r)
+	w.open = append(w.open, records...)
 }
 
 // ack acknowledges records out of order, and writes positions now and then.
