@@ -52,14 +52,22 @@ func (s *schedule) open(k *kinesisRecord, first *userRecord) {
 	s.pack(k, nil, first)
 }
 
-// makeParts makes so many containers of the first records of l. When a record does
+// makeParts makes so many containers of the first records of l, or fewer when a
+// record that is larger than a container leaves no room for all. When a record does
 // not fit into that of its part, the others are filled up with records behind it.
-func (s *schedule) makeParts(r *request, l *lane, parts int) {
+func (s *schedule) makeParts(r *request, l *lane, parts, bytes int) {
 	var made [maxParts]part
 	var left userQueue
 	for taken := 0; l.waiting.first != nil && left.count <= taken/4; {
 		u := l.waiting.pop()
-		if s.packPart(r, l, &made[u.hash.Lo%uint64(parts)], u) {
+		p := &made[u.hash.Lo%uint64(parts)]
+		if p.last == nil && !p.full {
+			size := max(s.rules.containerBytes, containerBound(u))
+			if p.full = taken > 0 && size > bytes; !p.full {
+				bytes -= size
+			}
+		}
+		if s.packPart(r, l, p, u) {
 			taken++
 		} else {
 			left.append(u)

@@ -364,8 +364,8 @@ func (s *schedule) take(r *request, l *lane, share offer) {
 		s.takeInOrder(r, l)
 		return
 	}
-	if parts := s.parts(r, l, share); parts > 1 && l.waiting.first.form == grouped {
-		s.makeParts(r, l, parts)
+	if parts, bytes := s.parts(r, l, share); parts > 1 && l.waiting.first.form == grouped {
+		s.makeParts(r, l, parts, bytes)
 		return
 	}
 	l.unacked++
@@ -375,18 +375,18 @@ func (s *schedule) take(r *request, l *lane, share offer) {
 // maxParts is how many containers of an exclusive lane are made at once, at most.
 const maxParts = 16
 
-// parts is how many full containers of an exclusive lane go into r together. They
-// have no key in common, so that their order among each other says nothing; each
+// parts is how many full containers of an exclusive lane go into r together, and
+// how many bytes they may have. They have no key in common, so that their order among each other says nothing; each
 // has the keys of one part of all hash keys.
-func (s *schedule) parts(r *request, l *lane, share offer) int {
+func (s *schedule) parts(r *request, l *lane, share offer) (parts, bytes int) {
 	if !l.groups || !l.shared() || !l.exclusive {
-		return 1
+		return 1, 0
 	}
 	container := s.rules.containerBytes
 	records := min(maxParts, share.records, s.rules.requestRecords-len(r.records))
-	bytes := min(l.waiting.bytes, share.bytes, s.rules.requestBytes-r.bytes, l.home.limiter.room())
+	bytes = min(share.bytes, s.rules.requestBytes-r.bytes, l.home.limiter.room())
 	// They fill up only when there is more than they hold.
-	return min(records, bytes/container, (l.waiting.bytes-container/2)/container)
+	return min(records, bytes/container, (l.waiting.bytes-container/2)/container), bytes
 }
 
 // takeInOrder takes the next record of a shared lane into r, unless others of

@@ -360,6 +360,7 @@ func (s *schedule) collect() []*userRecord {
 	arrived := s.arrivals()
 	waiting = append(waiting, arrived...)
 	drain := func(l *lane) {
+		l.queuedAt, l.next, l.offer = nil, nil, offer{}
 		for _, k := range l.again {
 			for u := k.users; u != nil; u = u.next {
 				u.own().earlier = slices.Clip(k.attempts)

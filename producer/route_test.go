@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -351,6 +352,63 @@ func TestABacklogOfAShardGoesInContainersWithoutACommonKey(t *testing.T) {
 					in[u.PartitionKey] = i
 				}
 			}
+		}
+	})
+}
+
+func TestRecordsLargerThanAContainerKeepToTheSizeOfARequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const most = 400_000
+		service := newFakeService(1)
+		service.latency = time.Second
+		p := start(t, service, aggregating(ByShard), func(o *Options) {
+			o.ShardShare, o.MaxContainerBytes, o.MaxRequestBytes = 0, 10_000, most
+		})
+		large := strings.Repeat("x", 100_000)
+		for i := range 40 {
+			if err := p.PutAsync(t.Context(), record(fmt.Sprint("key-", i), large), func(Result) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.Close(t.Context())
+		for _, c := range service.calls {
+			bytes := 0
+			for _, e := range c.entries {
+				bytes += len(e.Data) + len(*e.PartitionKey)
+			}
+			if bytes > most {
+				t.Errorf("request %d has %d bytes in %d records, want at most %d", c.number, bytes, len(c.entries), most)
+			}
+		}
+		if stored := len(service.userRecords(t)); stored != 40 {
+			t.Errorf("the stream has %d records, want 40", stored)
+		}
+	})
+}
+
+func TestWhatWasOfferedBeforeAReshardDoesNotCountAfterIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(1)
+		service.latency = 3 * time.Second
+		p := start(t, service, func(o *Options) {
+			o.Order, o.Linger, o.Concurrency, o.RefreshInterval = BestEffort, 0, 1, time.Second
+		})
+		for i := range 100 { // one on its way, and those that wait for it
+			if err := p.PutAsync(t.Context(), record(fmt.Sprint("key-", i), "data"), func(Result) {}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		service.with(func() { service.split(0) })
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.schedule.generation != 2 || p.schedule.offered != (offer{}) {
+			t.Errorf("shard map %d, %+v offered when nothing waits; want map 2 and nothing", p.schedule.generation, p.schedule.offered)
 		}
 	})
 }
