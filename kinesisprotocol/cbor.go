@@ -36,8 +36,22 @@ const (
 // speaks reports whether calls are made in CBOR.
 func (d *dialect) speaks() bool { return d != nil && d.found.Load() != refused }
 
-// tried reports whether it is known what the endpoint speaks.
-func (d *dialect) tried() bool { return d == nil || d.found.Load() != untried }
+// doubts reports whether an answer may be to a request that was not understood:
+// while it is not known what the endpoint speaks, and when the request went as
+// CBOR before another call found out that it does not speak that.
+func (d *dialect) doubts(response *smithyhttp.Response) bool {
+	if d == nil {
+		return false
+	}
+	switch d.found.Load() {
+	case untried:
+		return true
+	case refused:
+		request := response.Request
+		return request != nil && request.Header.Get("Content-Type") == cborType
+	}
+	return false
+}
 
 // refuse ends the attempt because of what a call came to.
 func (d *dialect) refuse(err error) error {
@@ -85,7 +99,7 @@ func (p *protocol) readCBOR(
 		err = &smithy.DeserializationError{Err: fmt.Errorf("read an answer in CBOR: %w", err)}
 	}
 	switch {
-	case p.dialect.tried():
+	case !p.dialect.doubts(response):
 	case err == nil:
 		p.dialect.found.CompareAndSwap(untried, spoken)
 	case succeeded || blamesForm(err):

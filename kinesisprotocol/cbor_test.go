@@ -540,3 +540,39 @@ func TestEveryWireHasItsName(t *testing.T) {
 		}
 	}
 }
+
+// TestACallThatWasSentBeforeTheEndpointRefusedIsToldToo makes a call while
+// another one waits for its answer.
+func TestACallThatWasSentBeforeTheEndpointRefusedIsToldToo(t *testing.T) {
+	t.Parallel()
+	for name, form := range map[string]struct{ contentType, body string }{
+		"in JSON": {"application/x-amz-json-1.1", `{"__type":"SerializationException"}`},
+		"in CBOR": {cborType, "\xa1\x66__type\x76SerializationException"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var client *kinesis.Client
+			var calls int
+			var inner error
+			client = clientOf(func(r *http.Request) *smithyhttp.Response {
+				if calls++; calls == 1 {
+					_, inner = client.PutRecords(t.Context(), putInput(1, 1))
+				}
+				if r.Header.Get("Content-Type") != cborType {
+					return answer(400, []byte(`{"__type":"ValidationException"}`))
+				}
+				response := answer(400, []byte(form.body))
+				response.Header.Set("Content-Type", form.contentType)
+				response.Request = r
+				return response
+			}, kinesisprotocol.With(kinesisprotocol.CBOR), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
+			_, outer := client.PutRecords(t.Context(), putInput(1, 1))
+			if !errors.Is(inner, kinesisprotocol.ErrNotCBOR) || !errors.Is(outer, kinesisprotocol.ErrNotCBOR) {
+				t.Errorf("the calls failed with %v and %v; want ErrNotCBOR for both", inner, outer)
+			}
+			if _, err := client.PutRecords(t.Context(), putInput(1, 1)); err == nil || errors.Is(err, kinesisprotocol.ErrNotCBOR) {
+				t.Errorf("a call in JSON failed with %v; want an error that is not about CBOR", err)
+			}
+		})
+	}
+}

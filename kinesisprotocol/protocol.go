@@ -100,7 +100,7 @@ func (p *protocol) DeserializeResponse(
 		return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
 	case isCBOR(response):
 		return p.readCBOR(ctx, schema, types, response, output)
-	case !p.dialect.tried():
+	case p.dialect.doubts(response):
 		return p.dialect.refuse(p.Protocol.DeserializeResponse(ctx, schema, types, response, output))
 	case response.StatusCode < 200 || response.StatusCode > 299:
 		return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
