@@ -70,6 +70,14 @@ func (t *tracker) hasRoom() bool {
 // allDone is called with t.mu held.
 func (t *tracker) allDone() bool { return t.open == 0 }
 
+// idle reports whether everything that was added is done.
+func (t *tracker) idle() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	return t.allDone()
+}
+
 // wait returns when reached does, which finishing records makes true.
 func (t *tracker) wait(ctx context.Context, reached func() bool) error {
 	for {

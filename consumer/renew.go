@@ -120,7 +120,15 @@ func (g *group) checkpoint(ctx context.Context) error {
 // checkpoint writes the place up to which everything is done.
 func (t *tenure) checkpoint(ctx context.Context) error {
 	count, done, row := t.meter.handledCount.Load(), t.tracker.position(), t.held.Lease()
-	if done.IsZero() || row.Finished() || done == row.Checkpoint {
+	if done.IsZero() || row.Finished() {
+		return nil
+	}
+	if done == row.Checkpoint {
+		// A record moves the position before it is counted: the last ones may
+		// have been written without.
+		if t.tracker.idle() {
+			t.meter.written(count)
+		}
 		return nil
 	}
 	ctx, span := t.spans.checkpoint(ctx, done)
