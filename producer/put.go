@@ -234,11 +234,22 @@ func (p *Producer) shape(u *userRecord) (tracecarrier.Outcome, error) {
 		}
 	default:
 		u.store(key, hashKey)
+		if outcome == tracecarrier.Kept && p.schedule.rules.hashes {
+			u.hashKept()
+		}
 		if p.writer.Carrier == tracecarrier.PartitionKey && outcome.Injected() && u.explicitHashKey == "" && p.schedule.rules.hashes {
 			u.hash, u.hashed = shardmap.HashKeyOf(key), true
 		}
 	}
 	return outcome, p.checkSize(u, int(u.bytes))
+}
+
+// hashKept sets the hash key of a record that comes with a carried key: that of
+// the original inside, which was written beside it, unless it has one of its own.
+func (u *userRecord) hashKept() {
+	if hash, err := shardmap.ParseHashKey(u.storedHash); err == nil && !u.hashed {
+		u.hash, u.hashed = hash, true
+	}
 }
 
 // store gives a plain record other keys than the caller's.

@@ -11,9 +11,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
 	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/shardmap"
+	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
 // keysIn finds keys whose hash keys lie in a range.
@@ -383,6 +385,27 @@ func TestRecordsLargerThanAContainerKeepToTheSizeOfARequest(t *testing.T) {
 		}
 		if stored := len(service.userRecords(t)); stored != 40 {
 			t.Errorf("the stream has %d records, want 40", stored)
+		}
+	})
+}
+
+func TestAKeptKeyGoesWhereItsOriginalBelongs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(16)
+		p := start(t, service, func(o *Options) { o.Carrier, o.TrustExisting, o.RefreshInterval = tracecarrier.Lossless, true, 0 })
+		lists := service.lists
+		original := keysIn(service.shards[3].Range, 1)[0]
+		trace := kinetrail.TraceContext{Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+		stored, _, _ := tracecarrier.Writer{Carrier: tracecarrier.Lossless}.Write(original, "", trace)
+		if service.shards[3].Range.Contains(shardmap.HashKeyOf(stored)) {
+			t.Fatal("the test needs a stored key that would belong elsewhere")
+		}
+		result, err := p.Put(t.Context(), record(stored, "data"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if err != nil || result.ShardID != shardID(3) || service.lists != lists {
+			t.Errorf("put on %s, error %v, after which the shards were listed %d times; want %s and no reason to list", result.ShardID, err, service.lists-lists, shardID(3))
 		}
 	})
 }
