@@ -45,7 +45,8 @@ type protocol struct {
 func (p *protocol) SerializeRequest(
 	ctx context.Context, schema *smithy.OperationSchema, input smithy.Serializable, request *smithyhttp.Request,
 ) error {
-	body := p.body(input)
+	speaks := p.dialect.speaks() // asked once: another call may find out meanwhile
+	body := body(input, speaks)
 	if body == nil {
 		return p.Protocol.SerializeRequest(ctx, schema, input, request)
 	}
@@ -58,24 +59,23 @@ func (p *protocol) SerializeRequest(
 	if err != nil {
 		return fmt.Errorf("set the body of the request: %w", err)
 	}
-	if p.dialect.speaks() {
+	if speaks {
 		withBody.Header.Set("Content-Type", cborType)
 	}
 	*request = *withBody
 	return nil
 }
 
-// body is the body of a request, nil where that is the SDK's.
-func (p *protocol) body(input smithy.Serializable) io.Reader {
-	speaks := p.dialect.speaks()
+// body is the body of a request, in CBOR or in JSON, nil where that is the SDK's.
+func body(input smithy.Serializable, inCBOR bool) io.Reader {
 	switch input := input.(type) {
 	case *kinesis.PutRecordsInput:
-		if speaks {
+		if inCBOR {
 			return newLentBody(input, appendPutRecordsCBOR)
 		}
 		return newLentBody(input, appendPutRecords)
 	case *kinesis.GetRecordsInput:
-		if speaks {
+		if inCBOR {
 			return bytes.NewReader(appendGetRecordsCBOR(nil, input))
 		}
 	}
