@@ -52,9 +52,10 @@ func (w Wire) String() string {
 //
 // In CBOR the first calls find out whether the endpoint speaks it. Until one has
 // succeeded, an answer that is not CBOR, or one that finds fault with the form of
-// a request, ends the attempt: the call fails with ErrNotCBOR, and all further
-// ones of this option go as JSON. So who makes calls in CBOR has to be ready to
-// make one again, as kinetrail's producer and consumer are.
+// a request, ends the attempt: the call fails with ErrNotCBOR, as do those
+// that were under way in CBOR and are answered alike, and all further ones of this
+// option go as JSON. So who makes calls in CBOR has to be ready to make one again,
+// as kinetrail's producer and consumer are.
 //
 // What was found out belongs to the option: make one for each endpoint and pass
 // the same one to all its calls. It is safe for concurrent use.
