@@ -15,9 +15,12 @@ import (
 )
 
 // ErrNotCBOR is wrapped by the error of a call that was made in CBOR to an
-// endpoint that does not speak it, next to what the endpoint answered. Nothing
-// was done there; the same call made again goes as JSON. A retry of the SDK's
-// own sends the same bytes again, so the caller has to make the call again.
+// endpoint that does not speak it, next to what the endpoint answered. The same
+// call made again goes as JSON. A retry of the SDK's own sends the same bytes
+// again, so the caller has to make the call again. An endpoint that refused the
+// form of the request has done nothing. One that answered with success, though not
+// in CBOR, may have done what it was asked: records of a PutRecords may be in the
+// stream, and the call made again may put them there twice.
 var ErrNotCBOR = errors.New("the endpoint does not speak CBOR, and gets JSON from now on")
 
 // cborType is the form of requests and answers in which the AWS SDK for Java, and

@@ -20,6 +20,9 @@ import (
 )
 
 // API is what a Producer asks of Kinesis. A *kinesis.Client has it.
+//
+// PutRecords must not keep its input, nor anything it points to, after it has
+// returned: the memory is used again for later requests.
 type API interface {
 	PutRecords(context.Context, *kinesis.PutRecordsInput, ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error)
 	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
