@@ -187,7 +187,7 @@ func (c *Consumer) running() *group {
 	return c.group
 }
 
-// Drain stops fetching, lets every shard finish the page it is at, writes the
+// Drain stops fetching, lets every shard finish the pages it has begun, writes the
 // positions and releases the leases. Run returns nil and then Drain does. When ctx ends
 // first, the ctx of all handlers ends with the cause ErrDraining, and Drain
 // returns an error that wraps the cause of its own ctx; Run still waits for the

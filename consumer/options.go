@@ -144,9 +144,11 @@ type Options struct {
 	LeaseDuration time.Duration
 
 	// HandoverTimeout is how long the old owner of a shard may take to finish
-	// what it has fetched before its handlers are cancelled, and how long the
-	// new one waits before it takes the lease without the old one's consent. The
-	// default is 30 s.
+	// what its handlers were given, with all attempts, before their ctx ends with
+	// ErrDraining: under Run a record, under RunBatch a batch, under PerKey the
+	// records that were given to its goroutines. What else was fetched is left to
+	// the new owner, which takes the lease without consent after this time and a
+	// LeaseDuration. The default is 30 s.
 	HandoverTimeout time.Duration
 
 	// MaxLeases bounds the shards this worker holds. Zero, the default, is no

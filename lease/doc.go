@@ -29,5 +29,7 @@
 // a lost reply from a lost lease, and stops by its own clock before another
 // worker can consider the lease expired.
 //
-// Package memlease is a Store in memory, leasetest the suite every Store passes.
+// Four packages are a Store: memlease in memory, filelease in a file for the
+// processes of one machine, dynamolease in DynamoDB in the table of the KCL, and
+// redislease in Redis. Package leasetest is the suite every Store passes.
 package lease
