@@ -340,15 +340,3 @@ func upTo(l lease.Lease) (time.Time, bool) {
 	}
 	return l.Checkpoint.Time()
 }
-
-// upToText is upTo for a table.
-func upToText(l lease.Lease) string {
-	at, ok := upTo(l)
-	switch {
-	case l.Finished():
-		return "the end"
-	case ok:
-		return at.UTC().Format("2006-01-02 15:04:05Z")
-	}
-	return "nothing yet"
-}
