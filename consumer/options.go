@@ -63,8 +63,8 @@ type Options struct {
 	// MaxPollInterval is the longest pause between two calls for a shard that
 	// has nothing new: the pause doubles from PollInterval, or 5 ms if that is
 	// shorter, with every empty answer. It bounds how long a record waits for a
-	// reader that was idle. Zero, the default, is 1 s, and where more than 400
-	// shards are read 2.5 ms for each, so that idle shards cost at most 400 calls a
+	// reader that was idle. Zero, the default, is 1 s, and where more than 250
+	// shards are read 4 ms for each, so that idle shards cost at most 250 calls a
 	// second.
 	MaxPollInterval time.Duration
 
