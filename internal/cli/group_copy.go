@@ -59,14 +59,12 @@ interruption the same command goes on.`,
 			if name == g.name && place.String() == g.place.String() {
 				return usageErrorf(cmd, "group copy: %s is the place the group is in", place)
 			}
-			into, err := copyTarget(cmd.Context(), place, name, options.dryRun)
-			if err != nil {
-				return err
-			}
 			status := a.newStatusLine()
 			defer status.clear()
 			status.show("Looking for %v whether workers are alive", options.alive)
-			copied, err := lease.Copy(cmd.Context(), g.Store, into, options.apply)
+			copied, err := copyInto(cmd.Context(), place, name, options, func(into lease.Store) (lease.Copied, error) {
+				return lease.Copy(cmd.Context(), g.Store, into, options.apply)
+			})
 			status.clear()
 			if err != nil {
 				return copyError(g.name, name, place, err)
@@ -97,20 +95,29 @@ func (f *copyFlags) apply(o *lease.CopyOptions) {
 	o.DryRun, o.Replace, o.Watch = f.dryRun, f.replace, *f.alive
 }
 
-// copyTarget opens the group to write to. A dry run makes none: it finds as much
-// in an empty one in memory.
-func copyTarget(ctx context.Context, place groupStore, group string, dryRun bool) (lease.Store, error) {
-	if !dryRun {
-		return makeGroup(ctx, place, group)
-	}
+// copyInto lets write fill a group. A new group is filled in memory first, so that
+// neither a dry run nor a copy that is refused makes one.
+func copyInto(ctx context.Context, place groupStore, group string, flags *copyFlags, write func(into lease.Store) (lease.Copied, error)) (lease.Copied, error) {
 	known, err := place.exists(ctx, group)
 	if err != nil {
-		return nil, &storeError{place, err}
+		return lease.Copied{}, err
 	}
 	if !known {
-		return memlease.New(), nil
+		copied, err := write(memlease.New())
+		if err != nil || flags.dryRun {
+			return copied, err
+		}
+		into, err := place.open(ctx, group)
+		if err != nil {
+			return lease.Copied{}, err
+		}
+		return lease.Import(ctx, copied.Created, into, flags.apply)
 	}
-	return makeGroup(ctx, place, group)
+	into, err := place.open(ctx, group)
+	if err != nil {
+		return lease.Copied{}, err
+	}
+	return write(into)
 }
 
 func copyError(source, target string, place groupStore, err error) error {
@@ -233,11 +240,9 @@ one was a container, its records after the first are handled again.`,
 			return err
 		}
 		defer place.close()
-		into, err := copyTarget(cmd.Context(), place, group, options.dryRun)
-		if err != nil {
-			return err
-		}
-		copied, err := lease.Import(cmd.Context(), leases, into, options.apply)
+		copied, err := copyInto(cmd.Context(), place, group, options, func(into lease.Store) (lease.Copied, error) {
+			return lease.Import(cmd.Context(), leases, into, options.apply)
+		})
 		if err != nil {
 			return copyError(*name, group, place, err)
 		}

@@ -332,6 +332,44 @@ func TestCopyCarriesAGroupToAnotherStoreOnce(t *testing.T) {
 	}
 }
 
+func TestCopyMakesNoGroupWhenItIsRefusedOrDry(t *testing.T) {
+	t.Parallel()
+	for kind, place := range stores(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			frozenGroup(t, place)
+			before := succeed(t, "group", "list", "--store", place, "-o", "tsv")
+			copyGroup := func(args ...string) ran {
+				return run(t, "", append([]string{"group", "copy", "audit", "trial", "--store", place, "--lease-duration", "200ms"}, args...)...)
+			}
+			wantAsBefore := func(what string) {
+				t.Helper()
+				if got := succeed(t, "group", "list", "--store", place, "-o", "tsv"); got != before {
+					t.Errorf("after %s there are the groups\n%s\nwant\n%s", what, got, before)
+				}
+			}
+			if got := copyGroup("--dry-run"); got.code != exitOK {
+				t.Errorf("copy --dry-run: %+v; want exit code 0", got)
+			}
+			wantAsBefore("a dry run")
+			alive, stop := keepAlive(t, opened(t, place, "audit"), shardID(1))
+			<-alive
+			for _, args := range [][]string{nil, {"--dry-run"}} {
+				if got := copyGroup(args...); got.code != exitFailure || !strings.Contains(got.stderr, "group audit has living workers: host-a") {
+					t.Errorf("copy %q while a worker is alive: %+v; want that it is refused", args, got)
+				}
+			}
+			if err := stop(); err != nil {
+				t.Errorf("the worker could not go on: %v", err)
+			}
+			wantAsBefore("a copy that was refused")
+			if got := copyGroup(); got.code != exitOK || !strings.Contains(got.stdout, "Group trial is in ") {
+				t.Errorf("copy when nobody is alive: %+v; want that it is done", got)
+			}
+		})
+	}
+}
+
 // checkpoints are shard and checkpoint of every line of group describe -o tsv.
 func checkpoints(tsv string) string {
 	var out strings.Builder
