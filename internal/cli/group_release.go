@@ -15,14 +15,15 @@ func (a *app) groupReleaseCommand() *cobra.Command {
 		Use:   "release GROUP [SHARD...]",
 		Short: "Free shards from their workers, dead ones above all",
 		Long: `release makes shards nobody's, so that the next worker that looks takes them: those
-named, or with --worker all of one worker. It first watches whether the owners are
-alive. From a dead one it takes the shard at once; a living one is asked, finishes
-the record at hand and writes its position, and after --wait the shard is taken
-from it, too. A worker that has lost a shard can write no position any more.
+named, or with --worker all of one worker. It first watches for --lease-duration
+whether the owners are alive. From a dead one it takes the shard after that; a
+living one is asked, finishes the record at hand and writes its position, and after
+--wait the shard is taken from it, too. A worker that has lost a shard can write no
+position any more.
 
 Workers free their shards themselves when they stop, and those of a dead worker
-are taken after the lease duration: release is for what does not wait for that,
-and for shards whose workers never come back.`,
+are taken after the lease duration: release is for groups of which no worker runs,
+and with a shorter --lease-duration for what does not wait so long.`,
 		Example: `  kinetrail group release orders-app --worker host-b-9f2c
   kinetrail group release orders-app shardId-000000000003 shardId-000000000004`,
 		Args:              wantArgs(1, -1, "GROUP"),
