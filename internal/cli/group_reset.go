@@ -81,6 +81,7 @@ type resetDocument struct {
 	Group  string            `json:"group"`
 	DryRun bool              `json:"dry_run"`
 	Shards []movedCheckpoint `json:"shards"`
+	held   bool              // workers have shards of the group, and --force is not given
 }
 
 func (a *app) resetGroup(cmd *cobra.Command, g *openedGroup, flags *resetFlags) error {
@@ -93,7 +94,11 @@ func (a *app) resetGroup(cmd *cobra.Command, g *openedGroup, flags *resetFlags) 
 		return err
 	}
 	if !flags.yes {
-		return a.writeReset(flags.form, resetDocument{Group: g.name, DryRun: true, Shards: plan})
+		held, err := g.isHeld(ctx)
+		if err != nil {
+			return err
+		}
+		return a.writeReset(flags.form, resetDocument{Group: g.name, DryRun: true, Shards: plan, held: held && !flags.force})
 	}
 	if !flags.force {
 		if err := a.refuseLiving(ctx, g, *flags.alive); err != nil {
@@ -118,6 +123,12 @@ func (a *app) resetGroup(cmd *cobra.Command, g *openedGroup, flags *resetFlags) 
 		return g.wrap(err)
 	}
 	return a.writeReset(flags.form, resetDocument{Group: g.name, Shards: plan})
+}
+
+// isHeld reports whether any lease of the group has an owner, living or dead.
+func (g *openedGroup) isHeld(ctx context.Context) (bool, error) {
+	all, err := g.List(ctx)
+	return slices.ContainsFunc(all, func(l lease.Lease) bool { return l.Owner != "" }), g.wrap(err)
 }
 
 // onlyShards leaves out all other leases.
@@ -266,10 +277,28 @@ func (a *app) writeReset(form *choice, d resetDocument) error {
 	if err := a.writeTable([]string{"SHARD", "OWNER", "FROM", "TO"}, rows); err != nil {
 		return err
 	}
-	ending := fmt.Sprintf("Group %s goes on from there in %s.", d.Group, count(len(rows), "shard"))
-	if d.DryRun {
-		ending = "Nothing was changed; --yes does it."
-	}
-	_, err := fmt.Fprintln(a.stdout, ending)
+	_, err := fmt.Fprintln(a.stdout, d.ending())
 	return err
+}
+
+// ending is the sentence below the table.
+func (d resetDocument) ending() string {
+	if d.DryRun {
+		ending := "Nothing was changed; --yes does it."
+		if d.held {
+			ending += "\nWorkers hold shards of the group: while one is alive --yes is refused, unless --force is given."
+		}
+		return ending
+	}
+	finished := 0
+	for _, s := range d.Shards {
+		if s.wanted.IsShardEnd() {
+			finished++
+		}
+	}
+	ending := fmt.Sprintf("Group %s goes on from there in %s", d.Group, count(len(d.Shards)-finished, "shard"))
+	if finished > 0 {
+		ending += fmt.Sprintf(", and has finished %s", count(finished, "closed shard"))
+	}
+	return ending + "."
 }
