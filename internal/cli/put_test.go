@@ -176,6 +176,14 @@ func TestPutPrintsResultsInTheOrderOfTheInput(t *testing.T) {
 	}
 }
 
+func TestPutOfEmptyStdinSaysThatThereAreNoRecords(t *testing.T) {
+	t.Parallel()
+	_, flags := localServer(t)
+	if got, want := run(t, "", with(flags, "put", "orders")...), (ran{stderr: "no records: stdin was empty\n"}); got != want {
+		t.Errorf("put of nothing: %+v; want %+v", got, want)
+	}
+}
+
 func TestPutHonoursTheExplicitHashKey(t *testing.T) {
 	t.Parallel()
 	_, flags := localServer(t)

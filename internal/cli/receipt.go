@@ -119,6 +119,10 @@ func (r *receipt) conclude(ctx context.Context) error {
 	case r.writeErr != nil:
 		return fmt.Errorf("%w; %s", r.writeErr, accepted)
 	case r.failure == nil:
+		if r.accepted == 0 {
+			_, err := fmt.Fprintln(r.app.stderr, "no records: stdin was empty")
+			return err
+		}
 		return nil
 	case !r.lines:
 		return r.failure

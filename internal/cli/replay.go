@@ -135,6 +135,9 @@ func (a *app) replay(cmd *cobra.Command, source, target kinetrail.Stream, flags 
 		return err
 	}
 	targetARN, _, err := streamARN(ctx, into, target)
+	if missing, ok := errors.AsType[*hintedError](err); ok {
+		missing.hint = "Make it first: with the AWS CLI, with \"kinetrail serve --stream\" for a local one, or with \"kinetrail put --create\", which gives it one shard."
+	}
 	if err != nil {
 		return err
 	}
