@@ -182,16 +182,7 @@ func (s *cborScanner) result(result *types.PutRecordsResultEntry, texts *slab[st
 		case s.skips(shard):
 			member = &result.ShardId
 		default:
-			switch string(s.text()) {
-			case "ErrorCode":
-				member = &result.ErrorCode
-			case "ErrorMessage":
-				member = &result.ErrorMessage
-			case "SequenceNumber":
-				member = &result.SequenceNumber
-			case "ShardId":
-				member = &result.ShardId
-			default:
+			if member = resultMember(result, s.text()); member == nil {
 				s.odd = true
 				return
 			}

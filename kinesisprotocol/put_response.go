@@ -52,17 +52,8 @@ func (s *scanner) results() []types.PutRecordsResultEntry {
 
 func (s *scanner) result(result *types.PutRecordsResultEntry, texts *slab[string]) {
 	for more := s.open('{', '}'); more; more = s.more('}') {
-		var member **string
-		switch string(s.name()) {
-		case "ErrorCode":
-			member = &result.ErrorCode
-		case "ErrorMessage":
-			member = &result.ErrorMessage
-		case "SequenceNumber":
-			member = &result.SequenceNumber
-		case "ShardId":
-			member = &result.ShardId
-		default:
+		member := resultMember(result, s.name())
+		if member == nil {
 			s.odd = true
 			return
 		}
@@ -70,4 +61,20 @@ func (s *scanner) result(result *types.PutRecordsResultEntry, texts *slab[string
 			*member = texts.keep(text)
 		}
 	}
+}
+
+// resultMember is where the member of this name belongs, nil for one that is not
+// known.
+func resultMember(result *types.PutRecordsResultEntry, name []byte) **string {
+	switch string(name) {
+	case "ErrorCode":
+		return &result.ErrorCode
+	case "ErrorMessage":
+		return &result.ErrorMessage
+	case "SequenceNumber":
+		return &result.SequenceNumber
+	case "ShardId":
+		return &result.ShardId
+	}
+	return nil
 }
