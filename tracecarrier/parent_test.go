@@ -1,6 +1,7 @@
 package tracecarrier_test
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -9,40 +10,91 @@ import (
 	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
+// checkPlan asserts that a key written by plan is the one of Write, and returns
+// the plan.
+func checkPlan(t interface{ Errorf(string, ...any) }, w tracecarrier.Writer, key string, p tracecarrier.Parent) tracecarrier.Outcome {
+	plan := w.Plan(key)
+	got := string(w.AppendKey([]byte("x"), plan, key, p))
+	want, _, outcome := w.Write(key, "", kinetrail.TraceContext{Parent: p.String()})
+	if plan != outcome || got != "x"+want || w.KeyLength(plan, key) != len(want) {
+		t.Errorf("%+v, key %q: planned %s, %q of %d bytes; Write says %s, %q", w, key, plan, got, w.KeyLength(plan, key), outcome, "x"+want)
+	}
+	return plan
+}
+
+func TestEveryOutcomeIsPlannedAsWrite(t *testing.T) {
+	t.Parallel()
+	var (
+		none     = tracecarrier.Writer{}
+		off      = tracecarrier.Writer{Carrier: tracecarrier.Off}
+		headers  = tracecarrier.Writer{Carrier: tracecarrier.Headers}
+		first    = tracecarrier.Writer{Carrier: tracecarrier.PartitionKey}
+		bare     = tracecarrier.Writer{Carrier: tracecarrier.Traceparent}
+		lossless = tracecarrier.Writer{Carrier: tracecarrier.Lossless}
+		trusting = tracecarrier.Writer{Carrier: tracecarrier.Lossless, TrustExisting: true}
+		lenient  = tracecarrier.Writer{Carrier: tracecarrier.Lossless, LongKey: tracecarrier.TraceparentForLongKeys}
+
+		extended = parent2 + "-k1=bob"
+		room     = strings.Repeat("é", 197)
+		long     = room + "é"
+		tooLong  = strings.Repeat("é", 257)
+	)
+	for _, tt := range []struct {
+		writer tracecarrier.Writer
+		key    string
+		want   tracecarrier.Outcome
+	}{
+		{none, "group-1", tracecarrier.SkippedNoCarrier},
+		{none, "", tracecarrier.AsGiven},
+		{off, "group-1", tracecarrier.AsGiven},
+		{headers, extended, tracecarrier.AsGiven},
+		{lossless, "", tracecarrier.AsGiven},
+		{lossless, "group-1", tracecarrier.Injected},
+		{lossless, room, tracecarrier.Injected},
+		{lossless, extended, tracecarrier.Injected},
+		{lossless, escape + "bob", tracecarrier.Injected},
+		{trusting, "group-1", tracecarrier.Injected},
+		{first, "group-1", tracecarrier.InjectedTraceparent},
+		{bare, long, tracecarrier.InjectedTraceparent},
+		{lenient, long, tracecarrier.InjectedTraceparent},
+		{lossless, parent2, tracecarrier.Existing},
+		{trusting, parent2, tracecarrier.Existing},
+		{trusting, extended, tracecarrier.Kept},
+		{trusting, escape + "bob", tracecarrier.Kept},
+		{trusting, parent2 + "-k2=bob", tracecarrier.Kept},
+		{lossless, extended + room, tracecarrier.Ambiguous},
+		{lossless, long, tracecarrier.SkippedKeyLength},
+		{bare, tooLong, tracecarrier.SkippedKeyLength},
+		{lossless, "group-\xff", tracecarrier.SkippedInvalidUTF8},
+	} {
+		p := tracecarrier.Parent{TraceID: [16]byte{1, 15: 0xa0}, SpanID: [8]byte{2}, Flags: 0xff}
+		if plan := checkPlan(t, tt.writer, tt.key, p); plan != tt.want {
+			t.Errorf("%+v plans %s for %q, want %s", tt.writer, plan, tt.key, tt.want)
+		}
+	}
+}
+
 // TestPlannedKeysAreThoseOfWrite draws keys, look-alikes among them, and writers.
 func TestPlannedKeysAreThoseOfWrite(t *testing.T) {
 	t.Parallel()
 	keys := rapid.OneOf(
 		rapid.String(),
 		rapid.StringMatching(`[ -~]{0,260}`),
+		rapid.Map(rapid.IntRange(190, 260), func(n int) string { return strings.Repeat("é", n) }),
 		rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 20), func(b []byte) string { return string(b) }),
 		rapid.Map(rapid.StringMatching(`(-k[12](;s1:x)?=.{0,150})?`), func(s string) string { return parent + s }),
 		rapid.Map(rapid.StringMatching(`.{0,150}`), func(s string) string { return escape + s }),
 	)
 	carriers := rapid.SampledFrom([]tracecarrier.Carrier{"", tracecarrier.Off, tracecarrier.PartitionKey, tracecarrier.Traceparent, tracecarrier.Lossless, tracecarrier.Headers})
-	outcomes := map[tracecarrier.Outcome]bool{}
 	rapid.Check(t, func(t *rapid.T) {
 		w := tracecarrier.Writer{
 			Carrier:       carriers.Draw(t, "carrier"),
 			LongKey:       rapid.SampledFrom([]tracecarrier.LongKeyPolicy{tracecarrier.SkipLongKeys, tracecarrier.TraceparentForLongKeys}).Draw(t, "long keys"),
 			TrustExisting: rapid.Bool().Draw(t, "trust existing"),
 		}
-		key := keys.Draw(t, "key")
 		p := tracecarrier.Parent{TraceID: [16]byte{1: rapid.ByteMin(1).Draw(t, "trace ID"), 15: 0xa0}, SpanID: [8]byte{rapid.ByteMin(1).Draw(t, "span ID")}, Flags: rapid.Byte().Draw(t, "flags")}
-
-		plan := w.Plan(key)
-		got := string(w.AppendKey([]byte("x"), plan, key, p))
-		want, _, outcome := w.Write(key, "", kinetrail.TraceContext{Parent: p.String()})
-		if plan != outcome || got != "x"+want || w.KeyLength(plan, key) != len(want) {
-			t.Errorf("%+v, key %q: planned %s, %q of %d bytes; Write says %s, %q", w, key, plan, got, w.KeyLength(plan, key), outcome, "x"+want)
-		}
-		outcomes[plan] = true
+		checkPlan(t, w, keys.Draw(t, "key"), p)
 	})
-	for _, outcome := range []tracecarrier.Outcome{tracecarrier.Injected, tracecarrier.InjectedTraceparent, tracecarrier.Existing, tracecarrier.Kept, tracecarrier.AsGiven} {
-		if !outcomes[outcome] {
-			t.Errorf("no key was planned to be %s", outcome)
-		}
-	}
 }
 
 func TestAParentIsWrittenAsATraceparent(t *testing.T) {
