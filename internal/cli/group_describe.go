@@ -16,6 +16,10 @@ type describedGroup struct {
 	listedGroup
 	Store  string           `json:"store"`
 	Leases []describedLease `json:"leases"`
+
+	// NotStarted are shards of the stream without a lease that the group is to
+	// read; null when nobody has asked the stream.
+	NotStarted []string `json:"not_started"`
 }
 
 type describedLease struct {
@@ -47,7 +51,8 @@ inside a container, /number.
 A lease names its owner also when that was killed. --watch looks twice, so long
 apart, and says which leases were renewed in between; workers renew every third
 of their lease duration, which is 10 s unless they were told otherwise. --stream
-asks the stream how far behind each shard is.
+asks the stream how far behind each shard is, and names those of its shards that
+the group is to read and does not know yet.
 
 -o tsv prints key, owner, counter, checkpoint and parents, separated by tabs.`,
 		Example: `  kinetrail group describe orders-app
@@ -105,6 +110,14 @@ func (a *app) describeGroup(cmd *cobra.Command, g *openedGroup, flags *groupFlag
 	meter, err := a.newLagMeter(cmd.Context(), stream)
 	if err != nil {
 		return describedGroup{}, err
+	}
+	fresh, err := meter.notStarted(cmd.Context(), g.leases)
+	if err != nil {
+		return describedGroup{}, err
+	}
+	described.NotStarted = []string{}
+	for _, l := range fresh {
+		described.NotStarted = append(described.NotStarted, l.ShardID)
 	}
 	lags, err := meter.measure(cmd.Context(), g.leases)
 	if err != nil {
@@ -174,6 +187,7 @@ func (a *app) writeGroup(form *choice, g describedGroup) error {
 		{"Kept in", g.Store},
 		{"Shards", fmt.Sprintf("%d, %d finished, %d without a worker", g.Shards, g.Finished, g.Free)},
 		{"Workers", strings.Join(g.Workers, " ")},
+		{"Not started", strings.Join(g.NotStarted, " ")},
 	})
 	if err != nil || len(g.Leases) == 0 {
 		return err

@@ -23,13 +23,16 @@ keeps up, at 4.0x three minutes of lag are gone after one.
 
 On a terminal it is a screen that goes on until Ctrl-C, with the furthest behind
 first when there are more shards than lines; elsewhere a line for each shard at
-every look, with -o json an object for each look. --once looks once.
+every look, with -o json an object for each look. "kinetrail group lag" looks once.
+
+Shards that the stream has and the group does not know yet, because no worker has
+looked since a reshard, are listed as not started and count like all others.
 
 A look costs two of the five calls a second that a shard serves, so --interval is
 best not below a second. What a group has handled but not yet checkpointed counts
 as lag: up to its checkpoint interval, 5 s by default.`,
 		Example: `  kinetrail lag orders --group orders-app
-  kinetrail lag orders --group orders-app --once --store dynamodb:
+  kinetrail lag orders --group orders-app --store dynamodb:
   kinetrail lag orders --group orders-app -o json --interval 30s`,
 		Args: wantArgs(1, 1, "STREAM"),
 	}
@@ -37,7 +40,6 @@ as lag: up to its checkpoint interval, 5 s by default.`,
 	cmd.Flags().Var(&group, "group", "the `group` to watch")
 	flags := addGroupFlags(cmd, "")
 	interval := cmd.Flags().Duration("interval", 2*time.Second, "time between two looks")
-	once := cmd.Flags().Bool("once", false, "look once")
 	form := outputFlag(cmd, asTable, asJSON, asTSV)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if group == "" {
@@ -52,9 +54,6 @@ as lag: up to its checkpoint interval, 5 s by default.`,
 			if err != nil {
 				return err
 			}
-			if *once {
-				return a.lagOnce(cmd.Context(), w, form)
-			}
 			return a.watchLag(cmd.Context(), w, *interval, form)
 		})
 	}
@@ -64,10 +63,13 @@ as lag: up to its checkpoint interval, 5 s by default.`,
 func (a *app) groupLagCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lag GROUP --stream STREAM",
-		Short: "Show how far a group is behind",
+		Short: "Look once how far a group is behind",
 		Long: `lag shows for each shard that a group is not through with the worker that has it,
 how old the oldest record is that the group has not checkpointed, and the time it
-has come to. "kinetrail lag" goes on showing it.
+has come to. "kinetrail lag" goes on looking.
+
+Shards that the stream has and the group does not know yet, because no worker has
+looked since a reshard, are listed as not started and count like all others.
 
 -o tsv prints shard, worker, milliseconds behind and the time, separated by tabs.`,
 		Example: `  kinetrail group lag orders-app --stream orders
@@ -97,7 +99,7 @@ type lagLook struct {
 	At       time.Time      `json:"at"`
 	Group    string         `json:"group"`
 	Stream   string         `json:"stream_name"`
-	BehindMs int64          `json:"behind_ms"` // of the shard furthest behind
+	BehindMs int64          `json:"behind_ms"` // of the shard furthest behind, where it is known
 	Finished int            `json:"finished_shards"`
 	Shards   []laggingShard `json:"shards"`
 	Trouble  string         `json:"trouble,omitempty"` // why this look shows what the last one did
@@ -106,6 +108,7 @@ type lagLook struct {
 // laggingShard is one shard in it.
 type laggingShard struct {
 	ShardID  string   `json:"shard_id"`
+	Started  bool     `json:"started"` // false when the group has no lease for it yet
 	Owner    *string  `json:"owner"`
 	BehindMs *int64   `json:"behind_ms"` // null when it is not known
 	Pace     *float64 `json:"pace"`      // null until it has moved between two looks
@@ -146,14 +149,19 @@ func (w *lagWatch) look(ctx context.Context) (lagLook, error) {
 		return lagLook{}, err
 	}
 	look := lagLook{At: time.Now().UTC(), Group: w.group.name, Stream: w.stream.Name(), Shards: []laggingShard{}}
-	open := slices.DeleteFunc(slices.Clone(w.group.leases), lease.Lease.Finished)
-	look.Finished = len(w.group.leases) - len(open)
-	lags, err := w.meter.measure(ctx, open)
+	started := slices.DeleteFunc(slices.Clone(w.group.leases), lease.Lease.Finished)
+	look.Finished = len(w.group.leases) - len(started)
+	fresh, err := w.meter.notStarted(ctx, w.group.leases)
 	if err != nil {
 		return lagLook{}, err
 	}
-	for i, l := range open {
-		s := laggingShard{ShardID: l.ShardID, Owner: textOrNull(l.Owner), key: l.Key}
+	all := slices.Concat(started, fresh)
+	lags, err := w.meter.measure(ctx, all)
+	if err != nil {
+		return lagLook{}, err
+	}
+	for i, l := range all {
+		s := laggingShard{ShardID: l.ShardID, Started: i < len(started), Owner: textOrNull(l.Owner), key: l.Key}
 		if lags[i].err != nil {
 			s.Problem = lags[i].err.Error()
 		} else {
@@ -161,7 +169,7 @@ func (w *lagWatch) look(ctx context.Context) (lagLook, error) {
 			s.BehindMs = &ms
 			look.BehindMs = max(look.BehindMs, ms)
 		}
-		if at, ok := upTo(l); ok {
+		if at, ok := upTo(l); ok && s.Started {
 			s.at, s.UpTo = at, textOrNull(at.UTC().Format(time.RFC3339))
 		}
 		look.Shards = append(look.Shards, s)
@@ -233,7 +241,10 @@ func lagTSV(look lagLook) [][]string {
 }
 
 func (s *laggingShard) ownerText() string {
-	if s.Owner == nil {
+	switch {
+	case !s.Started:
+		return "(not started)"
+	case s.Owner == nil:
 		return "-"
 	}
 	return printable(*s.Owner)
@@ -268,12 +279,15 @@ func lagSentence(look lagLook) string {
 	if len(look.Shards) == 0 {
 		return fmt.Sprintf("Group %s has no shard of %s to read: %d are read to the end.", look.Group, look.Stream, look.Finished)
 	}
-	unknown, free := 0, 0
+	unknown, free, fresh := 0, 0, 0
 	for _, s := range look.Shards {
 		if s.Problem != "" {
 			unknown++
 		}
-		if s.Owner == nil {
+		switch {
+		case !s.Started:
+			fresh++
+		case s.Owner == nil:
 			free++
 		}
 	}
@@ -289,6 +303,9 @@ func lagSentence(look lagLook) string {
 	}
 	if free > 0 {
 		parts = append(parts, fmt.Sprintf("%s without a worker", count(free, "shard")))
+	}
+	if fresh > 0 {
+		parts = append(parts, fmt.Sprintf("%s not started", count(fresh, "shard")))
 	}
 	return strings.Join(parts, "; ") + "."
 }

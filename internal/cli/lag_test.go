@@ -8,19 +8,25 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/lease"
 )
 
-// aLook is a look at four shards, one of each kind.
+// aLook is a look at five shards, one of each kind.
 func aLook() lagLook {
 	owner, number := "host-a.example.com-l3xipf76idpu", func(ms int64) *int64 { return &ms }
 	pace, upTo := 12.34, "2023-11-14T09:02:00Z"
 	return lagLook{
 		At: time.Date(2023, 11, 14, 9, 31, 26, 0, time.UTC), Group: "audit", Stream: "orders", BehindMs: 1_766_000, Finished: 2,
 		Shards: []laggingShard{
-			{ShardID: shardID(2), Owner: &owner, BehindMs: number(0), UpTo: &upTo},
-			{ShardID: shardID(3), Owner: &owner, BehindMs: number(1_766_000), Pace: &pace, UpTo: &upTo},
-			{ShardID: shardID(4), BehindMs: number(42_500)},
-			{ShardID: shardID(5), Owner: &owner, Problem: "the shard is gone"},
+			{ShardID: shardID(2), Started: true, Owner: &owner, BehindMs: number(0), UpTo: &upTo},
+			{ShardID: shardID(3), Started: true, Owner: &owner, BehindMs: number(1_766_000), Pace: &pace, UpTo: &upTo},
+			{ShardID: shardID(4), Started: true, BehindMs: number(42_500)},
+			{ShardID: shardID(5), Started: true, Owner: &owner, Problem: "the shard is gone"},
+			{ShardID: shardID(6), BehindMs: number(1_000)},
 		},
 	}
 }
@@ -94,6 +100,76 @@ func TestLagMeasuresThePaceOfCheckpoints(t *testing.T) {
 	behind = 0
 	if got := look(36*time.Second, 65*time.Second); got != nil {
 		t.Errorf("the pace at the tip is %v; want none, there is nothing to read", *got)
+	}
+}
+
+// threeQuarters of the hash keys lie below it.
+const threeQuarters = "255211775190703847597530955573826158592"
+
+func TestLagCountsShardsThatNoWorkerHasSeenYet(t *testing.T) {
+	t.Parallel()
+	place := "file:" + t.TempDir()
+	server, flags := localServer(t)
+	server.Clock().Freeze()
+	start := time.Date(2023, 11, 14, 9, 0, 0, 0, time.UTC)
+	server.Clock().Set(start)
+	create(t, server.Client(), "events", 1)
+	succeed(t, with(flags, "reshard", "events", "--shards", "2")...)
+	// The group has begun behind that reshard, and is at the end of both shards.
+	audit := opened(t, place, "audit")
+	for shard := 1; shard <= 2; shard++ {
+		give(t, audit, lease.Lease{ShardID: shardID(shard), Checkpoint: kinetrail.TrimHorizon()}, "host-a", kinetrail.Position{})
+	}
+	show := func(form string) string {
+		return succeed(t, with(flags, "group", "lag", "audit", "--stream", "events", "--store", place, "-o", form)...)
+	}
+	look := func() (l lagLook) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(show(asJSON)), &l); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	if got := look(); len(got.Shards) != 2 || got.BehindMs != 0 {
+		t.Errorf("before the second reshard lag shows %+v; want the two shards the group has, with no lag: what was split before it began is none of its business", got)
+	}
+
+	if _, err := server.Client().SplitShard(t.Context(), &kinesis.SplitShardInput{
+		StreamName: aws.String("events"), ShardToSplit: aws.String(shardID(2)), NewStartingHashKey: aws.String(threeQuarters),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lagSentence(look()), "Group audit has caught up with events; 2 shards not started."; got != want {
+		t.Errorf("with empty shards that nobody has seen lag says %q; want %q", got, want)
+	}
+	put := func(hashKey string) {
+		t.Helper()
+		succeed(t, with(flags, "put", "events", "x", "-k", "k", "--explicit-hash-key", hashKey)...)
+	}
+	put("0") // the first shard was not split
+	put("340282366920938463463374607431768211455")
+	server.Clock().Set(start.Add(time.Hour))
+	golden(t, "group_lag_not_started.txt", show(asTable))
+	golden(t, "group_lag_not_started.tsv", show(asTSV))
+	got := look()
+	if got.BehindMs != time.Hour.Milliseconds() || len(got.Shards) != 4 {
+		t.Fatalf("lag shows %+v; want four shards and an hour", got)
+	}
+	described := succeed(t, with(flags, "group", "describe", "audit", "--stream", "events", "--store", place)...)
+	if want := "Not started  " + shardID(3) + " " + shardID(4); !strings.Contains(described, want) {
+		t.Errorf("group describe --stream prints\n%s\nwant a line %q", described, want)
+	}
+}
+
+func TestLagOfAGroupWithoutLeasesIsThatOfEveryShard(t *testing.T) {
+	t.Parallel()
+	place := "file:" + t.TempDir()
+	server, flags := localServer(t)
+	create(t, server.Client(), "events", 2)
+	opened(t, place, "audit")
+	got := succeed(t, with(flags, "group", "lag", "audit", "--stream", "events", "--store", place)...)
+	if want := "Group audit has caught up with events; 2 shards not started.\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("lag of a group that no worker has begun prints\n%s\nwant the end %q", got, want)
 	}
 }
 

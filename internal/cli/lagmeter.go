@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +43,47 @@ func (a *app) newLagMeter(ctx context.Context, stream kinetrail.Stream) (*lagMet
 		return nil, streamError(stream, err)
 	}
 	return &lagMeter{client: client, stream: stream}, nil
+}
+
+// notStarted returns, in the order of their keys, a lease for each shard of the
+// stream that the group has none for and that it is to read: as a worker will make
+// it. A shard is read when one that came out of it has a lease, or was left out on
+// purpose. One that came out of a shard with a lease begins at its oldest record;
+// any other where the group began.
+func (m *lagMeter) notStarted(ctx context.Context, leases []lease.Lease) ([]lease.Lease, error) {
+	shards, err := readShards(ctx, m.client, m.stream)
+	if err != nil {
+		return nil, err
+	}
+	var stream string
+	var begun kinetrail.Position
+	leased, passed := make(map[string]bool), make(map[string]bool)
+	for _, l := range leases {
+		stream, leased[l.ShardID] = l.Stream, true
+		if !l.Start.IsZero() && (begun.IsZero() || l.Start.Compare(begun) < 0) {
+			begun = l.Start
+		}
+		for _, ancestor := range shards.Ancestors(l.ShardID) {
+			passed[ancestor] = true
+		}
+	}
+	var fresh []lease.Lease
+	for _, shard := range shards.Shards() {
+		if leased[shard.ID] || passed[shard.ID] {
+			continue
+		}
+		l := lease.Lease{Stream: stream, Key: shard.ID, ShardID: shard.ID, Checkpoint: kinetrail.TrimHorizon()}
+		if stream != "" {
+			l.Key = stream + ":" + shard.ID
+		}
+		isNew := slices.ContainsFunc(shards.Ancestors(shard.ID), func(ancestor string) bool { return leased[ancestor] })
+		if _, isTime := begun.Time(); isTime && !isNew {
+			l.Checkpoint, l.Start = begun, begun
+		}
+		fresh = append(fresh, l)
+	}
+	slices.SortFunc(fresh, func(a, b lease.Lease) int { return strings.Compare(a.Key, b.Key) })
+	return fresh, nil
 }
 
 // atOnce is how many shards are asked at the same time.
