@@ -89,7 +89,7 @@ func secondsOf(v cbor.Value) (any, error) {
 		if v < millisecondsFrom {
 			return uint64(v), nil
 		}
-		return json.Number(fmt.Sprintf("%d.%03d", v/1000, v%1000)), nil
+		return seconds(uint64(v)), nil
 	case cbor.Float32:
 		number = float64(v)
 	case cbor.Float64:
@@ -99,8 +99,17 @@ func secondsOf(v cbor.Value) (any, error) {
 	default:
 		return nil, errForeignCBOR
 	}
-	if number >= millisecondsFrom {
+	switch {
+	case number >= latestMillisecond:
 		number /= 1000
+	case number >= millisecondsFrom:
+		return seconds(uint64(number)), nil
 	}
 	return json.Number(strconv.FormatFloat(number, 'f', -1, 64)), nil
+}
+
+// seconds is a number of milliseconds in seconds, and half a millisecond: the SDK
+// multiplies by a thousand and cuts off, and would lose a millisecond of some.
+func seconds(milliseconds uint64) json.Number {
+	return json.Number(fmt.Sprintf("%d.%03d5", milliseconds/1000, milliseconds%1000))
 }

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -155,8 +157,8 @@ func (d *cborDrawer) append(body []byte, name string, node any) []byte {
 	switch node := node.(type) {
 	case map[string]any:
 		body = open(5, len(node))
-		for member, value := range node {
-			body = d.append(d.append(body, "", member), member, value)
+		for _, member := range rapid.Permutation(slices.Sorted(maps.Keys(node))).Draw(d.t, "order") {
+			body = d.append(d.append(body, "", member), member, node[member])
 		}
 		return closed(body)
 	case []any:
@@ -221,22 +223,23 @@ func (d *cborDrawer) float(body []byte, n float64) []byte {
 	return append(body, encoded...)
 }
 
-// TestAnswersInCBORAreReadAsThoseInJSON writes the same answers in both, and
-// counts which of them this package read by itself.
+// TestAnswersInCBORAreReadAsThoseInJSON writes the same answers in both, as
+// this package reads them by itself, and in other forms.
 func TestAnswersInCBORAreReadAsThoseInJSON(t *testing.T) {
 	t.Parallel()
-	var byUs, bySDK int
 	rapid.Check(t, func(t *rapid.T) {
 		draw := &jsonDrawer{t, 0}
 		// From 2001 on, in whole milliseconds: before March 1973 a number of them
 		// cannot be told from one of seconds.
 		seconds := func() string { return fmt.Sprintf("%.3f", rapid.Float64Range(1e9, 4e9).Draw(t, "seconds")) }
+		odd := rapid.IntRange(0, 2).Draw(t, "odd") == 0
+		encryption := drawEncryption(t, odd)
 		operation, members := getRecords, []any{"MillisBehindLatest", draw.integer, "NextShardIterator", draw.text, "Records",
 			draw.array("ApproximateArrivalTimestamp", seconds, "Data", draw.data,
-				"EncryptionType", func() string { return rapid.SampledFrom([]string{`"NONE"`, `"KMS"`, `"NEW"`}).Draw(t, "encryption") },
+				"EncryptionType", encryption,
 				"PartitionKey", draw.text, "SequenceNumber", draw.text)}
 		if rapid.Bool().Draw(t, "put") {
-			operation, members = putRecords, []any{"EncryptionType", draw.text, "FailedRecordCount", draw.integer, "Records",
+			operation, members = putRecords, []any{"EncryptionType", encryption, "FailedRecordCount", draw.integer, "Records",
 				draw.array("ErrorCode", draw.text, "ErrorMessage", draw.text, "SequenceNumber", draw.text, "ShardId", draw.text)}
 		}
 		text := []byte(draw.object(members...))
@@ -244,7 +247,7 @@ func TestAnswersInCBORAreReadAsThoseInJSON(t *testing.T) {
 		if err := json.Unmarshal(text, &tree); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		form := &cborDrawer{t: t, indefinite: rapid.Bool().Draw(t, "indefinite"), odd: rapid.IntRange(0, 5).Draw(t, "odd") == 0,
+		form := &cborDrawer{t: t, indefinite: rapid.Bool().Draw(t, "indefinite"), odd: odd,
 			time: rapid.SampledFrom([]string{"tag 1, ms", "ms", "tag 1, float s", "float s"}).Draw(t, "times")}
 		body := form.append(nil, "", tree)
 
@@ -253,15 +256,49 @@ func TestAnswersInCBORAreReadAsThoseInJSON(t *testing.T) {
 		if err != nil || wantErr != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("answer % x, errors %v, %v\n%s\nwant\n%s", body, err, wantErr, describe(got), describe(want))
 		}
-		if kinesisprotocol.ReadCBOR(body, got.(smithy.Deserializable)) {
-			byUs++
-		} else {
-			bySDK++
+		if !odd && !kinesisprotocol.ReadCBOR(body, got.(smithy.Deserializable)) {
+			t.Errorf("answer % x was left to the SDK", body)
 		}
 	})
-	if byUs < 20 || bySDK < 5 {
-		t.Errorf("%d answers were read here and %d by the SDK; want at least 20 and 5", byUs, bySDK)
+}
+
+// TestArrivalsInCBORAreExactWhoeverReadsThem writes times whose milliseconds are
+// no exact fraction of a second.
+func TestArrivalsInCBORAreExactWhoeverReadsThem(t *testing.T) {
+	t.Parallel()
+	number := func(n any) []byte {
+		encoded, err := cbor.Marshal(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return encoded
 	}
+	for _, milliseconds := range []uint64{1441215410866, 1441215410867, 1700000000001, 1700000000999, 2192708889357} {
+		for _, at := range [][]byte{number(milliseconds), number(cbor.Tag{Number: 1, Content: milliseconds}), number(float64(milliseconds))} {
+			for key, byUs := range map[string]bool{"\x61k": true, "\x7f\x61k\xff": false} { // in one piece and in pieces
+				body := slices.Concat([]byte("\xa1\x67Records\x81\xa2\x6cPartitionKey"+key+"\x78\x1bApproximateArrivalTimestamp"), at)
+				output, err := readResponse(cborProtocol(), getRecords, cborAnswer(200, body))
+				if err != nil {
+					t.Fatalf("answer % x: %v", body, err)
+				}
+				got := output.(*kinesis.GetRecordsOutput)
+				if byUs != kinesisprotocol.ReadCBOR(body, &kinesis.GetRecordsOutput{}) {
+					t.Errorf("answer % x is read here: %t; want %t", body, !byUs, byUs)
+				}
+				if arrived := got.Records[0].ApproximateArrivalTimestamp.UnixMilli(); arrived != int64(milliseconds) || *got.Records[0].PartitionKey != "k" {
+					t.Errorf("answer % x, read here: %t: %s; want key k, arrived at %d ms", body, byUs, describe(got), milliseconds)
+				}
+			}
+		}
+	}
+}
+
+// drawEncryption draws an encryption type: one that the SDK knows, or any.
+func drawEncryption(t *rapid.T, any bool) func() string {
+	if any {
+		return (&jsonDrawer{t, 0}).text
+	}
+	return func() string { return rapid.SampledFrom([]string{`"NONE"`, `"KMS"`}).Draw(t, "encryption") }
 }
 
 // readResponse reads a response with one protocol.
