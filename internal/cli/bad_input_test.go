@@ -34,9 +34,10 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 	long := strings.Repeat("k", 257)
 	const tooLarge = "340282366920938463463374607431768211456"
 	help := func(command string) string { return "Run \"kinetrail " + command + " --help\" for how to use it.\n" }
+	again := "\"kinetrail --local --endpoint-url " + server.URL() + " " // how a hint begins that can be pasted
+	noStream := "kinetrail: there is no stream \"nosuch\"\n" + again + "list\" shows the streams there are; put makes one with --create.\n"
 	const (
-		noStream  = "kinetrail: there is no stream \"nosuch\"\n\"kinetrail list\" shows the streams there are, \"kinetrail put --create\" makes one.\n"
-		noAnswer  = "kinetrail: no answer from " + nobody + ": connection refused\nIs it running? \"kinetrail serve\" starts a local Kinesis on 127.0.0.1:4567.\n"
+		noAnswer  = "kinetrail: no answer from " + nobody + ": connection refused\nIs it running? \"kinetrail serve --addr 127.0.0.1:1\" starts a local Kinesis there.\n"
 		longKey   = "a partition key has at most 256 characters, this one has 257\n"
 		groupIs   = "a group's name is 1 to 200 letters, digits and _.-, and begins with no dot\n"
 		storeHint = "--store says where groups are kept, and so does KINETRAIL_STORE.\n"
@@ -55,7 +56,7 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 		{"tail an unknown stream", local("tail", "nosuch"), "", 1, noStream},
 		{"place a key on an unknown stream", local("hashkey", "--stream", "nosuch", "key"), "", 1, noStream},
 		{"tail an unknown shard", local("tail", "orders", "--shard", "shardId-000000000009"), "", 1,
-			"kinetrail: stream \"orders\" has no shard \"shardId-000000000009\"\n\"kinetrail describe orders\" shows its shards.\n"},
+			"kinetrail: stream \"orders\" has no shard \"shardId-000000000009\"\n" + again + "describe orders\" shows its shards.\n"},
 		{"put to a stream name that cannot be", local("put", "or ders", "data"), "", 2,
 			"kinetrail: invalid stream: the name \"or ders\" holds ' ', allowed are letters, digits and _.-\n" + help("put")},
 		{"create a stream by its ARN", local("put", "--create", "arn:aws:kinesis:us-east-1:000000000000:stream/new", "data"), "", 2,
@@ -143,13 +144,13 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 			"kinetrail: SRC and DST are one stream, arn:aws:kinesis:us-east-1:000000000000:stream/orders, so that a replay would never end\n" + help("replay")},
 		{"replay an unknown stream", local("replay", "nosuch", "orders"), "", 1, noStream},
 		{"replay into an unknown stream", local("replay", "orders", "nosuch"), "", 1,
-			"kinetrail: there is no stream \"nosuch\"\nMake it first: with the AWS CLI, with \"kinetrail serve --stream\" for a local one, or with \"kinetrail put --create\", which gives it one shard.\n"},
+			"kinetrail: there is no stream \"nosuch\"\nMake it first: the AWS CLI does with create-stream, serve with --stream, and put, with one shard, with --create.\n"},
 		{"replay what is not there yet", local("replay", "orders", "other", "--from", "latest"), "", 2,
 			"kinetrail: --from latest leaves nothing to copy\n" + help("replay")},
 		{"replay until no time", local("replay", "orders", "other", "--to", "trim-horizon"), "", 2,
 			"kinetrail: --to trim-horizon: it takes a time, or how long ago\n" + help("replay")},
 		{"replay an unknown shard", local("replay", "orders", "other", "--shard", "shardId-000000000009"), "", 1,
-			"kinetrail: stream \"orders\" has no shard \"shardId-000000000009\"\n\"kinetrail describe orders\" shows its shards.\n"},
+			"kinetrail: stream \"orders\" has no shard \"shardId-000000000009\"\n" + again + "describe orders\" shows its shards.\n"},
 		{"replay into an endpoint where nobody is", local("replay", "orders", "orders", "--dst-endpoint-url", nobody), "", 1, noAnswer},
 
 		{"tail as a group without a name", local("tail", "orders", "--group", ""), "", 2,
@@ -184,7 +185,7 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 		{"group without its command", []string{"group", "lst"}, "", 2,
 			"kinetrail: there is no command \"group lst\"\n" + help("group")},
 		{"describe an unknown group", []string{"group", "describe", "audit", "--store", groups}, "", 1,
-			"kinetrail: there is no group \"audit\" in " + groups + "\n\"kinetrail group list\" shows those there are; --store names another place.\n"},
+			"kinetrail: there is no group \"audit\" in " + groups + "\n\"kinetrail group list --store " + groups + "\" shows those there are; --store names another place.\n"},
 		{"describe a group that cannot be", []string{"group", "describe", "a b", "--store", groups}, "", 2,
 			"kinetrail: group \"a b\": " + groupIs + help("group describe")},
 		{"watch a group for less than no time", []string{"group", "describe", "audit", "--watch", "-1s"}, "", 2,
@@ -204,7 +205,7 @@ func TestBadInputEndsInASentenceAndAnExitCode(t *testing.T) {
 		{"release nothing", []string{"group", "release", "audit"}, "", 2,
 			"kinetrail: group release needs either SHARD or --worker\n" + help("group release")},
 		{"copy an unknown group", []string{"group", "copy", "audit", "--store", groups}, "", 1,
-			"kinetrail: there is no group \"audit\" in " + groups + "\n\"kinetrail group list\" shows those there are; --store names another place.\n"},
+			"kinetrail: there is no group \"audit\" in " + groups + "\n\"kinetrail group list --store " + groups + "\" shows those there are; --store names another place.\n"},
 		{"import from nowhere", []string{"group", "import", "audit"}, "", 2,
 			"kinetrail: group import needs --from, --name and --stream\n" + help("group import")},
 		{"import from a file", local("group", "import", "audit", "--from", "file:x", "--name", "orders", "--stream", "orders"), "", 2,

@@ -91,10 +91,14 @@ func (c *connection) baseClient(cfg aws.Config) *awshttp.BuildableClient {
 		base = awshttp.NewBuildableClient()
 	}
 	endpoint, err := url.Parse(string(c.endpoint))
-	if !c.local || err != nil || endpoint.Hostname() != "localhost" && !net.ParseIP(endpoint.Hostname()).IsLoopback() {
+	if !c.local || err != nil || !isLoopback(endpoint.Hostname()) {
 		return base
 	}
 	return base.WithTransportOptions(func(t *http.Transport) { t.TLSClientConfig.InsecureSkipVerify = true })
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 func newHTTPClient(base *awshttp.BuildableClient, dial, answer time.Duration) aws.HTTPClient {

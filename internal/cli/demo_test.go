@@ -144,7 +144,8 @@ func runDemo(t *testing.T, opts func(*demo.Options), args ...string) ran {
 	root := &cobra.Command{Use: "kinetrail", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(a.demoCommand(opts))
 	root.SetArgs(append([]string{"demo"}, args...))
-	code := a.report(t.Context(), root.ExecuteContext(t.Context()))
+	cmd, err := root.ExecuteContextC(t.Context())
+	code := a.report(t.Context(), cmd, err)
 	return ran{code: code, stdout: stdout.String(), stderr: stderr.String()}
 }
 

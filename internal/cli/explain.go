@@ -83,9 +83,9 @@ type credentialsError struct{ err error }
 func (e *credentialsError) Error() string { return "no AWS credentials were found" }
 func (e *credentialsError) Unwrap() error { return e.err }
 
-// report tells stderr what went wrong, if anything, and returns the exit code.
-// It is the only place where errors are shown.
-func (a *app) report(ctx context.Context, err error) int {
+// report tells stderr what went wrong with cmd, if anything, and returns the exit
+// code. It is the only place where errors are shown.
+func (a *app) report(ctx context.Context, cmd *cobra.Command, err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -96,13 +96,13 @@ func (a *app) report(ctx context.Context, err error) int {
 		// was finished all the same.
 		var interrupted *interruptedError
 		if errors.As(err, &interrupted) {
-			a.complain(interrupted.report)
+			a.complain(a.followUp(cmd, interrupted.report))
 		}
 		return code
 	}
-	a.complain(sentence)
+	a.complain(a.followUp(cmd, sentence))
 	if hint != "" {
-		fmt.Fprintln(a.stderr, hint)
+		fmt.Fprintln(a.stderr, a.followUp(cmd, hint))
 	}
 	return code
 }
@@ -182,11 +182,26 @@ func explainUnreachable(err error) (sentence, hint string) {
 	if errors.As(err, &request) {
 		endpoint = strings.TrimSuffix(request.URL, "/")
 	}
-	hint = `Is it running? "kinetrail serve" starts a local Kinesis on ` + localAddr + "."
-	if strings.Contains(endpoint, ".amazonaws.com") {
-		hint = "Is this machine online, and is the region right? For the local server add --local."
+	return fmt.Sprintf("no answer from %s: %s", endpoint, networkReason(err)), endpointHint(endpoint)
+}
+
+// endpointHint is what can be done about an endpoint that does not answer.
+func endpointHint(endpoint string) string {
+	parsed, err := url.Parse(endpoint)
+	switch {
+	case strings.Contains(endpoint, ".amazonaws.com"):
+		return "Is this machine online, and is the region right? For the local server add --local."
+	case err != nil || !isLoopback(parsed.Hostname()) || parsed.Port() == "":
+		return "Is it running, and is the URL right?"
 	}
-	return fmt.Sprintf("no answer from %s: %s", endpoint, networkReason(err)), hint
+	serve := "kinetrail serve"
+	if parsed.Host != localAddr {
+		serve += " --addr " + parsed.Host
+	}
+	if parsed.Scheme == "https" {
+		serve += " --tls"
+	}
+	return fmt.Sprintf("Is it running? \"%s\" starts a local Kinesis there.", serve)
 }
 
 // networkReason is the innermost reason, without the layers that sent it up.

@@ -256,8 +256,8 @@ func TestMoveAndReleaseSayWhatBecameOfALease(t *testing.T) {
 				{[]string{"move", "audit", shardID(2), "host-b"}, ran{code: 1, stderr: "kinetrail: no lease of group audit belongs to a worker \"host-b\"\nIf it is a worker that has no shard yet, add --any-worker.\n"}},
 				{[]string{"move", "audit", shardID(2), "host-b", "--any-worker"}, ran{stdout: "host-b has " + shardID(2) + ", which it goes on with at 2023-11-14T09:01:30.000Z.\n"}},
 				{[]string{"move", "audit", shardID(1), "host-b", "--wait", "50ms"}, ran{code: 1, stderr: "kinetrail: host-a has not handed " + shardID(1) + " over within 50ms; the request stays, and host-b takes the shard when it can\n"}},
-				{[]string{"move", "audit", shardID(7), "host-b"}, ran{code: 1, stderr: "kinetrail: group audit has no lease for shard \"" + shardID(7) + "\"\n\"kinetrail group describe audit\" shows its shards.\n"}},
-				{[]string{"release", "audit", "--worker", "host-c", "--lease-duration", "20ms"}, ran{code: 1, stderr: "kinetrail: no lease of group audit belongs to a worker \"host-c\"\n\"kinetrail group describe audit\" shows the owners.\n"}},
+				{[]string{"move", "audit", shardID(7), "host-b"}, ran{code: 1, stderr: "kinetrail: group audit has no lease for shard \"" + shardID(7) + "\"\n\"kinetrail group describe audit --store " + shellWord(place) + "\" shows its shards.\n"}},
+				{[]string{"release", "audit", "--worker", "host-c", "--lease-duration", "20ms"}, ran{code: 1, stderr: "kinetrail: no lease of group audit belongs to a worker \"host-c\"\n\"kinetrail group describe audit --store " + shellWord(place) + "\" shows the owners.\n"}},
 				{[]string{"release", "audit", "--worker", "host-b", "--lease-duration", "20ms"}, ran{stdout: shardID(2) + " is free: it was with host-b, which is dead, and goes on at 2023-11-14T09:01:30.000Z.\n"}},
 				{[]string{"release", "audit", shardID(2)}, ran{stdout: shardID(2) + " is nobody's already.\n"}},
 			}

@@ -136,7 +136,7 @@ func (a *app) replay(cmd *cobra.Command, source, target kinetrail.Stream, flags 
 	}
 	targetARN, _, err := streamARN(ctx, into, target)
 	if missing, ok := errors.AsType[*hintedError](err); ok {
-		missing.hint = "Make it first: with the AWS CLI, with \"kinetrail serve --stream\" for a local one, or with \"kinetrail put --create\", which gives it one shard."
+		missing.hint = "Make it first: the AWS CLI does with create-stream, serve with --stream, and put, with one shard, with --create."
 	}
 	if err != nil {
 		return err

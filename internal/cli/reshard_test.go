@@ -115,7 +115,7 @@ func TestReshardWaitsForTheStreamAndSaysOnCtrlCWhatIsLeft(t *testing.T) {
 	})
 	var stdout, stderr bytes.Buffer
 	code := Run(ctx, with(flags, "reshard", "orders", "--shards", "16"), strings.NewReader(""), &stdout, &stderr, noVariables)
-	const want = "kinetrail: interrupted: the service goes on to bring orders to 8 shards; \"kinetrail reshard orders --shards 16\" does the rest\n"
+	want := "kinetrail: interrupted: the service goes on to bring orders to 8 shards; \"kinetrail " + strings.Join(flags, " ") + " reshard orders --shards 16\" does the rest\n"
 	if code != exitInterrupted || stderr.String() != want || stdout.Len() > 0 {
 		t.Errorf("reshard: exit code %d, stderr %q, stdout %q; want %d, %q, silence", code, stderr.String(), stdout.String(), exitInterrupted, want)
 	}

@@ -108,7 +108,7 @@ func streamError(stream kinetrail.Stream, err error) error {
 	if errors.As(err, &notFound) {
 		return &hintedError{
 			err:  fmt.Errorf("there is no stream %q", stream),
-			hint: `"kinetrail list" shows the streams there are, "kinetrail put --create" makes one.`,
+			hint: `"kinetrail list" shows the streams there are; put makes one with --create.`,
 		}
 	}
 	return err

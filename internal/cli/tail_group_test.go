@@ -117,8 +117,8 @@ func TestTailOfAGroupWhosePlaceIsUnknownEndsWithWhatToDo(t *testing.T) {
 		if run == 0 && got.code != exitOK {
 			t.Fatalf("the first tail: %+v; want exit code 0", got)
 		}
-		const want = "kinetrail: stream \"events\" does not know the place where group audit is in shardId-000000000001: it was deleted and made again\n" +
-			"\"kinetrail group reset audit --to trim-horizon\" lets the group begin again.\n"
+		want := "kinetrail: stream \"events\" does not know the place where group audit is in shardId-000000000001: it was deleted and made again\n" +
+			"\"kinetrail --local --endpoint-url " + server.URL() + " group reset audit --to trim-horizon --store " + store + "\" lets the group begin again.\n"
 		if run == 1 && (got.code != exitFailure || !strings.HasSuffix(got.stderr, want)) {
 			t.Errorf("the second tail: exit code %d, stderr %q; want 1 and at the end %q", got.code, got.stderr, want)
 		}
