@@ -24,8 +24,8 @@
 // fails no request that would have succeeded. Without a span, the carrier
 // Lossless still puts a key that looks like a carrier behind an escape, so that
 // readers give it back whole. A stream whose RecordDistributionStrategy is AUTO
-// ignores both keys: contexts are carried there, and nothing is said about
-// shards.
+// ignores both keys and does without: contexts are carried in the keys that are
+// given, and nothing is said about shards.
 //
 // The carrier Off changes nothing at all and starts no span: what is put is what
 // a program without the middleware puts, keys that look like a carrier included.

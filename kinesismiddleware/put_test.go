@@ -2,10 +2,11 @@ package kinesismiddleware_test
 
 import (
 	"errors"
-
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/smithy-go"
 	"go.opentelemetry.io/otel/baggage"
-
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kinetrail/kinetrail/aggregate"
@@ -178,6 +178,65 @@ func TestKeysThatAreMissingEmptyOrRefusedGoAsGiven(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAutoDistributionTakesRecordsWithoutAKeyAsGiven(t *testing.T) {
+	t.Parallel()
+	p := with(t)
+	ctx, parent := p.span(t)
+	stream := &kinesis.CreateStreamInput{
+		StreamName:                 aws.String("spread"),
+		StreamModeDetails:          &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand},
+		RecordDistributionStrategy: types.RecordDistributionStrategyAuto,
+	}
+	if _, err := p.CreateStream(ctx, stream); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: aws.String("spread"), Data: []byte("without")}); err != nil {
+		t.Errorf("PutRecord without a key: %v; want it accepted", err)
+	}
+	both := &kinesis.PutRecordsInput{StreamName: aws.String("spread"), Records: []types.PutRecordsRequestEntry{{Data: []byte("none")}, entry("k", "with")}}
+	if out, err := p.PutRecords(ctx, both); err != nil || *out.FailedRecordCount != 0 {
+		t.Errorf("PutRecords of which one has a key: %+v, %v; want both accepted", out, err)
+	}
+
+	shards, err := p.Shards("spread")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, shard := range shards {
+		iterator, err := p.GetShardIterator(ctx, &kinesis.GetShardIteratorInput{
+			StreamName: aws.String("spread"), ShardId: aws.String(shard.ID), ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := p.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: iterator.ShardIterator})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range out.Records {
+			trace := trace.SpanContextFromContext(kinesismiddleware.Extract(t.Context(), out, i)).TraceID()
+			found[string(r.Data)] = fmt.Sprintf("key %s, carried %t", show(r.PartitionKey), trace == parent.TraceID())
+		}
+	}
+	want := map[string]string{
+		"without": "key null, carried false",
+		"none":    "key null, carried false",
+		"with":    `key "k", carried true`,
+	}
+	if !maps.Equal(found, want) {
+		t.Errorf("the stream has %v; want %v", found, want)
+	}
+}
+
+// show is a text that may be missing.
+func show(text *string) string {
+	if text == nil {
+		return "null"
+	}
+	return strconv.Quote(*text)
 }
 
 // codeOf is the service's code of an error there has to be.

@@ -430,6 +430,53 @@ func TestAutoDistributionIgnoresKeysAndSpreadsRecords(t *testing.T) {
 	}
 }
 
+func TestAPartitionKeyMayBeMissingUnderAutoDistributionOnly(t *testing.T) {
+	t.Parallel()
+	s := tabled(t)
+	onDemand(t, s)
+	const (
+		one   = `{"StreamName":"ondemand","Data":"b25l"}`
+		batch = `{"StreamARN":"` + arnOfOnDemand + `","Records":[{"Data":"dHdv"},{"Data":"dGhyZWU=","PartitionKey":"k"}]}`
+	)
+	refused := func() {
+		t.Helper()
+		for _, tt := range []struct{ operation, body, member string }{
+			{"PutRecord", one, "partitionKey"},
+			{"PutRecords", batch, "records.1.member.partitionKey"},
+		} {
+			want := "1 validation error detected: Value null at '" + tt.member + "' failed to satisfy constraint: Member must not be null"
+			if code, message := refusal(t, s, tt.operation, tt.body); code != "ValidationException" || message != want {
+				t.Errorf("%s %s: %s %s; want ValidationException %s", tt.operation, tt.body, code, message, want)
+			}
+		}
+	}
+	distribute := func(strategy string) {
+		mustSend(t, s, "UpdateStreamRecordDistributionStrategy", `{"StreamARN":"`+arnOfOnDemand+`","RecordDistributionStrategy":"`+strategy+`"}`)
+	}
+
+	refused()
+	distribute("AUTO")
+	mustSend(t, s, "PutRecord", one)
+	mustSend(t, s, "PutRecords", batch)
+	if code, _ := refusal(t, s, "PutRecord", `{"StreamName":"ondemand","Data":"","PartitionKey":""}`); code != "ValidationException" {
+		t.Errorf("PutRecord with an empty key: %s; want ValidationException", code)
+	}
+	distribute("USER_PARTITION_KEY")
+	refused()
+
+	var all string
+	shards, err := s.Shards("ondemand")
+	for _, shard := range must(t, shards, err) {
+		iterator := mustSend(t, s, "GetShardIterator", `{"StreamName":"ondemand","ShardId":"`+shard.ID+`","ShardIteratorType":"TRIM_HORIZON"}`)
+		all += mustSend(t, s, "GetRecords", iterator)
+	}
+	for data, key := range map[string]string{"b25l": "", "dHdv": "", "dGhyZWU=": `,"PartitionKey":"k"`} {
+		if want := `"Data":"` + data + `"` + key + "}"; !strings.Contains(all, want) {
+			t.Errorf("the records are %s; want %s among them", all, want)
+		}
+	}
+}
+
 func TestACommitmentLastsADayAtLeast(t *testing.T) {
 	t.Parallel()
 	s := tabled(t)

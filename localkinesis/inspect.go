@@ -34,7 +34,7 @@ type Shard struct {
 type Record struct {
 	ShardID         string
 	Number          sequence.Number // its String is the sequence number
-	PartitionKey    string          // as stored
+	PartitionKey    string          // as stored, empty when the producer gave none
 	ExplicitHashKey string          // as given, empty when none was
 	Data            []byte
 	ArrivedAt       time.Time

@@ -17,7 +17,7 @@ var putRecord = &operation{name: "PutRecord", serve: func(c *call) (any, error) 
 	}()
 	if !wire.ReadPutRecord(c.codec, c.body, in) {
 		in.Reset()
-		if err := c.read(in); err != nil {
+		if err := c.readPut(in, putRecordAim{in}.stream); err != nil {
 			return nil, err
 		}
 	}
@@ -28,12 +28,36 @@ var putRecordInputs = sync.Pool{New: func() any { return new(wire.PutRecordInput
 
 type putRecordAim struct{ *wire.PutRecordInput }
 
+func (in putRecordAim) stream() streamRef {
+	return streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN}
+}
+
 func (in putRecordAim) aim(c *call) aim {
-	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
+	stream, err := c.stream(in.stream())
 	if err != nil {
 		return aim{}
 	}
-	return aim{stream: stream.Name, shards: []string{shardOf(stream, *in.PartitionKey, in.ExplicitHashKey)}}
+	return aim{stream: stream.Name, shards: []string{shardOf(stream, keyOf(in.PartitionKey), in.ExplicitHashKey)}}
+}
+
+// readPut reads the input of a put, in which a partition key may be missing
+// where the stream places records by itself.
+func (c *call) readPut(in any, ref func() streamRef) error {
+	if err := c.bind(in); err != nil {
+		return err
+	}
+	if stream, err := c.stream(ref()); err == nil && stream.AutoDistribute() {
+		return wire.Validate(in, "PartitionKey")
+	}
+	return wire.Validate(in)
+}
+
+// keyOf is the partition key of a record, empty when there is none.
+func keyOf(key *string) string {
+	if key == nil {
+		return ""
+	}
+	return *key
 }
 
 // shardOf is the ID of the shard a record would go to.
@@ -46,11 +70,12 @@ func shardOf(stream *state.Stream, key string, explicit *string) string {
 }
 
 func (c *call) putRecord(in *wire.PutRecordInput) (any, error) {
-	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
+	stream, err := c.stream(putRecordAim{in}.stream())
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRecordSize(stream, *in.PartitionKey, in.Data, "data"); err != nil {
+	key := keyOf(in.PartitionKey)
+	if err := checkRecordSize(stream, key, in.Data, "data"); err != nil {
 		return nil, err
 	}
 	explicit, err := explicitHashKey(in.ExplicitHashKey)
@@ -66,7 +91,7 @@ func (c *call) putRecord(in *wire.PutRecordInput) (any, error) {
 	if err := stream.MustTakeRecords(); err != nil {
 		return nil, err
 	}
-	shard, number, err := stream.Put(c.At, *in.PartitionKey, explicit, in.Data)
+	shard, number, err := stream.Put(c.At, key, explicit, in.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ var putRecords = &operation{name: "PutRecords", serve: func(c *call) (any, error
 	}()
 	if !wire.ReadPutRecords(c.codec, c.body, in) {
 		in.Reset()
-		if err := c.read(in); err != nil {
+		if err := c.readPut(in, putRecordsAim{in}.stream); err != nil {
 			return nil, err
 		}
 	}
@@ -30,20 +30,24 @@ var putRecordsInputs = sync.Pool{New: func() any { return new(wire.PutRecordsInp
 
 type putRecordsAim struct{ *wire.PutRecordsInput }
 
+func (in putRecordsAim) stream() streamRef {
+	return streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN}
+}
+
 func (in putRecordsAim) aim(c *call) aim {
-	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
+	stream, err := c.stream(in.stream())
 	if err != nil {
 		return aim{}
 	}
 	shards := make([]string, len(in.Records))
 	for i, e := range in.Records {
-		shards[i] = shardOf(stream, *e.PartitionKey, e.ExplicitHashKey)
+		shards[i] = shardOf(stream, keyOf(e.PartitionKey), e.ExplicitHashKey)
 	}
 	return aim{stream: stream.Name, shards: shards}
 }
 
 func (c *call) putRecords(in *wire.PutRecordsInput) (any, error) {
-	stream, err := c.stream(streamRef{StreamName: in.StreamName, StreamARN: in.StreamARN})
+	stream, err := c.stream(putRecordsAim{in}.stream())
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +65,7 @@ func (c *call) putRecords(in *wire.PutRecordsInput) (any, error) {
 	records := make([]state.NewRecord, len(in.Records))
 	for i := range in.Records {
 		e, r := &in.Records[i], &records[i]
-		r.PartitionKey, r.Data = *e.PartitionKey, e.Data
+		r.PartitionKey, r.Data = keyOf(e.PartitionKey), e.Data
 		if explicit != nil {
 			r.ExplicitHashKey = explicit[i]
 		}
@@ -98,9 +102,10 @@ func checkEntries(stream *state.Stream, entries []wire.PutRecordsRequestEntry) (
 	size := 0
 	for i := range entries {
 		e := &entries[i]
-		size += len(e.Data) + len(*e.PartitionKey)
-		if len(e.Data)+len(*e.PartitionKey) > stream.MaxRecordBytes() {
-			return nil, checkRecordSize(stream, *e.PartitionKey, e.Data, fmt.Sprintf("records.%d.member.data", i+1))
+		key := keyOf(e.PartitionKey)
+		size += len(e.Data) + len(key)
+		if len(e.Data)+len(key) > stream.MaxRecordBytes() {
+			return nil, checkRecordSize(stream, key, e.Data, fmt.Sprintf("records.%d.member.data", i+1))
 		}
 		if e.ExplicitHashKey == nil {
 			continue

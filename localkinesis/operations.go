@@ -83,14 +83,19 @@ func define[Input any](name string, run func(c *call, in *Input) (output any, er
 
 // read fills an input from the body and applies its constraints.
 func (c *call) read(in any) error {
+	if err := c.bind(in); err != nil {
+		return err
+	}
+	return wire.Validate(in)
+}
+
+// bind fills an input from the body.
+func (c *call) bind(in any) error {
 	tree, err := c.parse()
 	if err != nil {
 		return err
 	}
-	if err := wire.Bind(tree, in); err != nil {
-		return err
-	}
-	return wire.Validate(in)
+	return wire.Bind(tree, in)
 }
 
 // streamRef names a stream, by name, by ARN or by both.

@@ -163,7 +163,7 @@ func (o *PutRecordsOutput) write(w writer) {
 type Record struct {
 	Number        sequence.Number
 	ArrivedMillis int64
-	PartitionKey  []byte
+	PartitionKey  []byte // empty when the producer gave none
 	Data          []byte
 	Encrypted     bool
 }
@@ -222,8 +222,10 @@ func writeRecords(w writer, count int, record func(int) Record) {
 		w.millis(r.ArrivedMillis)
 		w.key("Data")
 		w.blob(r.Data)
-		w.key("PartitionKey")
-		w.textBytes(r.PartitionKey)
+		if len(r.PartitionKey) > 0 {
+			w.key("PartitionKey")
+			w.textBytes(r.PartitionKey)
+		}
 		writeEncryption(w, r.Encrypted)
 		w.endStruct()
 	}

@@ -14,9 +14,10 @@ import (
 const maxComplaints = 10
 
 // Validate applies the constraints of an input's shapes, a pointer to a
-// struct. The error is the service's refusal and lists every violation.
-func Validate(input any) error {
-	var c complaints
+// struct. Members with one of the names in optional may be missing, whatever
+// their shapes say. The error is the service's refusal and lists every violation.
+func Validate(input any, optional ...string) error {
+	c := complaints{optional: optional}
 	c.checkStruct("", reflect.ValueOf(input).Elem())
 	switch len(c.list) {
 	case 0:
@@ -27,7 +28,10 @@ func Validate(input any) error {
 	return Refuse("ValidationException", "%d validation errors detected: %s", len(c.list), strings.Join(c.list, "; "))
 }
 
-type complaints struct{ list []string }
+type complaints struct {
+	optional []string
+	list     []string
+}
 
 func (c *complaints) full() bool { return len(c.list) >= maxComplaints }
 
@@ -49,7 +53,7 @@ func (c *complaints) checkStruct(prefix string, v reflect.Value) {
 		}
 		field := v.FieldByIndex(m.index)
 		if isNull(field) {
-			if m.required {
+			if m.required && !slices.Contains(c.optional, m.name) {
 				c.add(prefix+m.label, field, "Member must not be null")
 			}
 			continue
