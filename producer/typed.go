@@ -151,11 +151,8 @@ func (t *Typed[T]) add(ctx context.Context, key string, v T, done func(Result)) 
 	if t.producer.options.Linger == 0 {
 		t.complete()
 	}
-	// The value is accepted whatever happens now: what ctx does not wait for is
-	// sent with the next value, or when it is due.
-	if err := t.send(ctx); err != nil {
-		t.due.Reset(0)
-	}
+	// The value is accepted whatever happens now.
+	_ = t.send(ctx)
 	return nil
 }
 
@@ -184,13 +181,15 @@ func (t *Typed[T]) complete() {
 	t.due.Stop()
 }
 
-// send puts what is full. It returns an error when ctx ends before there is room;
-// what the producer does not take for another reason is reported to its values.
+// send puts what is full. It returns an error when ctx ends before there is room,
+// and leaves the rest to run: its values were accepted by calls that have returned.
+// What the producer does not take for another reason is reported to its values.
 func (t *Typed[T]) send(ctx context.Context) error {
 	for len(t.full) > 0 {
 		next := t.full[0]
 		err := t.producer.PutAsync(joinedContext{ctx, next.ctx}, kinetrail.Record{PartitionKey: next.key, Data: next.data}, next.report)
 		if err != nil && ctx.Err() != nil {
+			t.due.Reset(0)
 			return err
 		}
 		t.full[0] = packed{}
@@ -220,14 +219,16 @@ func rejectionCode(err error) string {
 	return CodeUnknown
 }
 
-// run sends what has waited for long enough.
+// run sends what has waited for long enough, until the Producer is closed; it waits
+// for room as long as that.
 func (t *Typed[T]) run() {
 	for {
 		select {
 		case <-t.due.C:
-			// Waits for room as long as the Producer lives, and then fails.
-			_ = t.flush(t.producer.ctx, nil)
-		case <-t.producer.quit:
+			if t.flush(t.producer.ctx, nil) != nil {
+				return
+			}
+		case <-t.producer.ctx.Done():
 			return
 		}
 	}

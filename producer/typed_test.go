@@ -285,6 +285,46 @@ func TestTypedStopsWaitingForRoomWithItsContext(t *testing.T) {
 	})
 }
 
+func TestTypedSendsWhatACallThatGaveUpHasLeft(t *testing.T) {
+	t.Parallel()
+	for name, giveUp := range map[string]func(context.Context, *Producer, *Typed[string]) error{
+		"Flush": func(ctx context.Context, p *Producer, _ *Typed[string]) error { return p.Flush(ctx) },
+		"a value of another key": func(ctx context.Context, _ *Producer, values *Typed[string]) error {
+			return values.PutAsync(ctx, "other", "b", func(Result) {})
+		},
+		"a value that shares no record": func(ctx context.Context, _ *Producer, values *Typed[string]) error {
+			return values.PutAsync(ctx, "key", strings.Repeat("b", 60_000), func(Result) {})
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			service := newFakeService(1)
+			service.latency = 3 * time.Second
+			p := start(t, service, func(o *Options) { o.MaxBufferedRecords = 1 })
+			values := NewTyped(p, codec.JSONLines[string]())
+			if err := p.PutAsync(t.Context(), record("key", "takes all the room"), func(Result) {}); err != nil {
+				t.Fatal(err)
+			}
+			sent := make(chan error, 1)
+			if err := values.PutAsync(t.Context(), "key", "a", func(r Result) { sent <- r.Err }); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			if err := giveUp(ctx, p, values); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v, want %v", name, err, context.DeadlineExceeded)
+			}
+			select {
+			case err := <-sent:
+				if err != nil {
+					t.Errorf("%s: the value before: %v, want that it was sent", name, err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Errorf("%s: after 10 s the value before has no result", name)
+			}
+		})
+	}
+}
+
 // spanContext is the context of a caller with this span.
 func spanContext(t *testing.T, parent string) context.Context {
 	return otelcarrier.ContextWith(t.Context(), kinetrail.TraceContext{Parent: parent})
