@@ -323,7 +323,7 @@ func (s *schedule) turn(r *request, l *lane, share offer, now instant) {
 			r.traced = r.traced || k.traced
 		}
 		if !l.givesMore() || len(r.records) >= records || len(r.records) > 0 && r.records[0].alone ||
-			r.bytes+int(l.waiting.first.bytes) > bytes || !t.limiter.allows(now) {
+			r.bytes+s.nextBytes(l) > bytes || !t.limiter.allows(now) {
 			break
 		}
 	}

@@ -129,6 +129,9 @@ func randomKey() string {
 
 // check refuses what the service would refuse.
 func (p *Producer) check(u *userRecord) error {
+	if size := len(u.data); size > kinetrail.MaxRecordBytes { // sizes beyond it are not counted with
+		return fmt.Errorf("%w: its data has %d bytes, the service allows %d", ErrInvalidRecord, size, kinetrail.MaxRecordBytes)
+	}
 	if err := checkKey(u.key); err != nil {
 		return err
 	}
@@ -222,16 +225,16 @@ func (p *Producer) shape(u *userRecord) (tracecarrier.Outcome, error) {
 		return tracecarrier.AsGiven, p.checkSize(u, int(u.bytes))
 	}
 	key, hashKey, outcome := p.writer.Write(u.key, u.explicitHashKey, u.trace)
+	if outcome.Injected() && len(u.data)+len(key) > p.recordLimit() {
+		key, hashKey, _ = p.writer.Write(u.key, u.explicitHashKey, kinetrail.TraceContext{})
+		outcome = tracecarrier.SkippedSize
+	}
 	switch {
 	case outcome == tracecarrier.Ambiguous:
 		return outcome, fmt.Errorf("%w: readers would take the partition key for one that carries a trace context, and at this length it cannot be escaped", ErrInvalidRecord)
 	case outcome == tracecarrier.SkippedNoCarrier:
 		p.tellNoCarrier()
 	case key == u.key && hashKey == u.explicitHashKey:
-	case len(key) != len(u.key) && len(u.data)+len(key) > p.recordLimit():
-		if outcome.Injected() {
-			outcome = tracecarrier.SkippedSize
-		}
 	default:
 		u.store(key, hashKey)
 		if outcome == tracecarrier.Kept && p.schedule.rules.hashes {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
@@ -21,6 +22,7 @@ const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 func TestPutRefusesWhatTheServiceWouldRefuse(t *testing.T) {
 	t.Parallel()
+	carried, _, _ := tracecarrier.Writer{Carrier: tracecarrier.Lossless}.Write("key", "", kinetrail.TraceContext{Parent: traceparent})
 	lookAlike := "00-" + strings.Repeat("0", 32) + "-" + strings.Repeat("0", 16) + "-00-k1=" + strings.Repeat("x", 190)
 	tests := []struct {
 		name    string
@@ -58,6 +60,10 @@ func TestPutRefusesWhatTheServiceWouldRefuse(t *testing.T) {
 			options: aggregating(ByShard), want: ErrInvalidRecord, says: "the stream allows 1048576",
 		},
 		{
+			name: "a key that looks like a carried one, without the room to escape it", record: record(carried, strings.Repeat("x", 1<<20-len(carried))),
+			options: func(o *Options) { o.Carrier = tracecarrier.Lossless }, want: ErrInvalidRecord, says: "the stream allows 1048576",
+		},
+		{
 			name: "a key that cannot be told from a carrier", record: record(lookAlike, "d"),
 			options: func(o *Options) { o.Carrier = tracecarrier.Lossless }, want: ErrInvalidRecord, says: "trace context",
 		},
@@ -88,6 +94,24 @@ func TestPutRefusesWhatTheServiceWouldRefuse(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestARecordOfGibibytesIsRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, newFakeService(1))
+		for _, bits := range []int{31, 32} {
+			r := record("key", "data")
+			// Of so much data there is only the length: nobody may look at it.
+			(*struct {
+				data     unsafe.Pointer
+				len, cap int
+			})(unsafe.Pointer(&r.Data)).len = 1 << bits
+			if _, err := p.Put(t.Context(), r); !errors.Is(err, ErrInvalidRecord) {
+				t.Errorf("Put of 2^%d bytes: %v, want ErrInvalidRecord", bits, err)
+			}
+		}
+	})
 }
 
 func TestPutAsyncNeedsACallback(t *testing.T) {
@@ -231,6 +255,9 @@ func traced(key, data string) kinetrail.Record {
 func TestTheContextIsLeftOutBeforeARecordIsRefused(t *testing.T) {
 	t.Parallel()
 	full := strings.Repeat("x", 1<<20-3) // with the key "key" exactly 1 MiB
+	writer, stateful := tracecarrier.Writer{Carrier: tracecarrier.Lossless}, kinetrail.TraceContext{Parent: traceparent, State: "vendor=state"}
+	lookAlike, _, _ := writer.Write("key", "", stateful)
+	escaped, _, _ := writer.Write(lookAlike, "", kinetrail.TraceContext{})
 	tests := []struct {
 		name      string
 		options   func(*Options)
@@ -241,6 +268,10 @@ func TestTheContextIsLeftOutBeforeARecordIsRefused(t *testing.T) {
 	}{
 		{name: "key carrier, room", options: func(o *Options) { o.Carrier = tracecarrier.Lossless }, record: traced("key", "d"), carried: true, count: "trace_injected_total{stream_name=orders}"},
 		{name: "key carrier, no room", options: func(o *Options) { o.Carrier = tracecarrier.Lossless }, record: traced("key", full), count: "trace_skipped_total{reason=size,stream_name=orders}"},
+		{
+			name: "key carrier, room to escape the key and no more", options: func(o *Options) { o.Carrier = tracecarrier.Lossless },
+			record: kinetrail.Record{PartitionKey: lookAlike, Data: make([]byte, 1<<20-len(escaped)), Trace: stateful}, count: "trace_skipped_total{reason=size,stream_name=orders}",
+		},
 		{name: "container, room", options: aggregating(ByShard), record: traced("key", "d"), carried: true, container: true, count: "trace_injected_total{stream_name=orders}"},
 		{
 			name: "container, room without the context", options: aggregating(ByShard), record: traced("key", full[:len(full)-60]),

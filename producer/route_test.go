@@ -1,14 +1,18 @@
 package producer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/kinetrail/kinetrail"
@@ -325,6 +329,44 @@ func TestAFailingRefreshIsRepeatedWithPauses(t *testing.T) {
 	})
 }
 
+func TestAShardListThatIsNotAnsweredKeepsNoRecordBeyondItsDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := &silentList{fakeService: newFakeService(1)}
+		p := start(t, service, aggregating(ByShard))
+		service.silent.Store(true)
+		service.with(func() { service.split(0) }) // the container lands on a shard that is not known
+		var c collector
+		for i := range 20 {
+			if err := p.PutAsync(t.Context(), record(fmt.Sprint("key-", i), "data"), c.take); err != nil {
+				t.Fatal(err)
+			}
+		}
+		started := time.Now()
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if elapsed := time.Since(started); elapsed > p.options.Deadline+refreshLimit+longestDelay || len(c.results) != 20 {
+			t.Errorf("%d of 20 results after %v, want all soon after %v", len(c.results), elapsed, p.options.Deadline)
+		}
+	})
+}
+
+// silentList is a stream whose shard list is not answered while silent is set.
+type silentList struct {
+	*fakeService
+
+	silent atomic.Bool
+}
+
+func (s *silentList) ListShards(ctx context.Context, in *kinesis.ListShardsInput, opts ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error) {
+	if s.silent.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.fakeService.ListShards(ctx, in, opts...)
+}
+
 func TestABacklogOfAShardGoesInContainersWithoutACommonKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -385,6 +427,28 @@ func TestRecordsLargerThanAContainerKeepToTheSizeOfARequest(t *testing.T) {
 		}
 		if stored := len(service.userRecords(t)); stored != 40 {
 			t.Errorf("the stream has %d records, want 40", stored)
+		}
+	})
+}
+
+func TestHeadersCountTowardsTheSizeOfARequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(1)
+		service.summary.MaxRecordSizeInKiB = aws.Int32(10240)
+		p := start(t, service, func(o *Options) { o.Carrier, o.ShardShare = tracecarrier.Headers, 0 })
+		for i, size := range []int{900 << 10, 10<<20 - 200} {
+			r := record(fmt.Sprint("key-", i), "data")
+			r.Headers = []kinetrail.Header{{Name: "large", Value: strings.Repeat("v", size)}}
+			if err := p.PutAsync(t.Context(), r, func(Result) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if sizes := service.requestSizes(); !slices.Equal(sizes, []int{1, 1}) {
+			t.Errorf("requests of %v records, want one for each, as both have more than %d bytes", sizes, kinetrail.MaxPutRecordsBytes)
 		}
 	})
 }

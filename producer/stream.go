@@ -23,6 +23,10 @@ const (
 	// refreshPause is the least time between two readings of the shard list,
 	// however many records land on unexpected shards.
 	refreshPause = 250 * time.Millisecond
+
+	// refreshLimit ends a reading of the shard list that is not answered, however
+	// long the HTTP client would wait: containers may need it to be judged.
+	refreshLimit = 10 * time.Second
 )
 
 // start prepares the stream: it creates it if asked, waits until it can be put
@@ -237,7 +241,8 @@ func denied(err error) bool {
 // refresh reads the stream's settings and shard list again. It runs in a
 // goroutine of its own, one at a time.
 func (p *Producer) refresh(settings bool) {
-	ctx := tracing.Mark(p.ctx)
+	ctx, cancel := context.WithTimeout(tracing.Mark(p.ctx), refreshLimit)
+	defer cancel()
 	var summary *types.StreamDescriptionSummary
 	var shards *shardmap.Map
 	var err error
