@@ -37,6 +37,8 @@ var (
 // world is a stream that a program runs against.
 type world interface {
 	api() API
+	// begin lets every kind of trouble happen to one of the first calls.
+	begin(random *rand.Rand)
 	// trouble lets something go wrong with one of the next calls.
 	trouble(random *rand.Rand)
 	// reshard splits or merges shards.
@@ -65,6 +67,7 @@ type programRun struct {
 	t       *testing.T
 	random  *rand.Rand
 	world   world
+	hasty   bool // Close has no time
 	options Options
 	sink    *metrics.Memory
 	p       *Producer
@@ -90,6 +93,7 @@ func runProgram(t *testing.T, w world, seed uint64, records int, adjust ...func(
 		t:      t,
 		random: rand.New(rand.NewPCG(seed, 0)),
 		world:  w,
+		hasty:  seed%4 == 3,
 		sink:   metrics.NewMemory(),
 		fates:  map[string]*fate{},
 		order:  map[string][]string{},
@@ -107,6 +111,7 @@ func runProgram(t *testing.T, w world, seed uint64, records int, adjust ...func(
 		t.Fatalf("seed %d: New: %v", seed, err)
 	}
 	r.p = p
+	w.begin(r.random)
 	r.play(records)
 	wrong = r.verdict()
 	maps.Copy(r.seen, w.hits())
@@ -156,6 +161,7 @@ func (r *programRun) play(records int) {
 	var chaos sync.WaitGroup
 	random := rand.New(rand.NewPCG(r.random.Uint64(), 99))
 	chaos.Go(func() {
+		r.world.reshard(random)
 		for range programTroubles {
 			select {
 			case <-stop:
@@ -169,8 +175,7 @@ func (r *programRun) play(records int) {
 			}
 		}
 	})
-	hasty := r.random.IntN(4) == 0
-	if hasty {
+	if r.hasty {
 		time.Sleep(time.Duration(r.random.IntN(40)) * time.Millisecond)
 		limited, cancel := context.WithTimeout(ctx, time.Duration(r.random.IntN(20))*time.Millisecond)
 		r.closeErr = r.p.Close(limited)
