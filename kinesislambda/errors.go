@@ -57,19 +57,21 @@ func guard(call func() error) (err error) {
 }
 
 // firstFailed is the lowest position that err names, and its zero value when
-// some part of err does not say which record it is about.
-func firstFailed(err error) kinetrail.Position {
+// some part of err does not say which record of the batch it is about.
+func firstFailed(err error, inBatch func(kinetrail.Position) bool) kinetrail.Position {
 	switch e := err.(type) {
 	case *RecordError:
-		return e.Position
+		if inBatch(e.Position) {
+			return e.Position
+		}
 	case interface{ Unwrap() error }:
 		if inner := e.Unwrap(); inner != nil {
-			return firstFailed(inner)
+			return firstFailed(inner, inBatch)
 		}
 	case interface{ Unwrap() []error }:
 		var lowest kinetrail.Position
 		for i, part := range e.Unwrap() {
-			position := firstFailed(part)
+			position := firstFailed(part, inBatch)
 			if i == 0 || position.Compare(lowest) < 0 {
 				lowest = position
 			}

@@ -93,12 +93,15 @@ func cause(err error) error {
 // be delivered again. A number that is not in the event would mean the same to
 // Lambda as the first one.
 func failedSequence(err error, received []events.KinesisEventRecord) string {
-	failed := firstFailed(err).Sequence()
-	known := slices.ContainsFunc(received, func(r events.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == failed })
-	if !known {
-		return received[0].Kinesis.SequenceNumber
+	sequences := make(map[string]bool, len(received))
+	for i := range received {
+		sequences[received[i].Kinesis.SequenceNumber] = true
 	}
-	return failed
+	inBatch := func(p kinetrail.Position) bool { return sequences[p.Sequence()] }
+	if failed := firstFailed(err, inBatch); inBatch(failed) {
+		return failed.Sequence()
+	}
+	return received[0].Kinesis.SequenceNumber
 }
 
 // logFailure reports a failure that the answer hides: to Lambda the invocation

@@ -100,11 +100,16 @@ func TestABatchFailsAtTheLowestPositionItNames(t *testing.T) {
 		{"one record", at("10", 0), []string{"10"}},
 		{"one in a container", at("100", 1), []string{"100"}},
 		{"several, compared as numbers", errors.Join(at("100", 0), at("10", 0)), []string{"10"}},
+		{"several, the lowest first", errors.Join(at("10", 0), at("100", 0)), []string{"10"}},
 		{"compared as numbers, not as text", errors.Join(at("10", 0), at("9", 0)), []string{"9"}},
 		{"wrapped", fmt.Errorf("store: %w", errors.Join(fmt.Errorf("row: %w", at("100", 0)))), []string{"100"}},
 		{"an error about no record", errPoison, []string{"9"}},
 		{"one of several about no record", errors.Join(at("100", 0), errPoison), []string{"9"}},
 		{"a record of another batch", at("11", 0), []string{"9"}},
+		{"one of several of another batch", errors.Join(at("100", 0), at("11", 0)), []string{"9"}},
+		{"one of several of a later batch", errors.Join(at("100", 0), at("101", 0)), []string{"9"}},
+		{"one of several with no record's position",
+			errors.Join(at("10", 0), &kinesislambda.RecordError{Position: kinetrail.Latest(), Err: errPoison}), []string{"9"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

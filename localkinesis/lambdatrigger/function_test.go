@@ -102,24 +102,25 @@ func TestOneInvocationPerShardIsInFlightAndOneOfALambdaHandler(t *testing.T) {
 					gauge.leave()
 					return nil
 				}), batchSize(1))
-				if gauge.most != tt.most {
-					t.Errorf("at most %d invocations were in flight, want %d", gauge.most, tt.most)
+				if gauge.most != tt.most || gauge.all != 12 {
+					t.Errorf("%d invocations, at most %d in flight; want 12, %d", gauge.all, gauge.most, tt.most)
 				}
 			})
 		})
 	}
 }
 
-// gauge knows the most that were inside at once.
+// gauge knows how many came in, and the most that were inside at once.
 type gauge struct {
-	mu           sync.Mutex
-	inside, most int
+	mu                sync.Mutex
+	inside, most, all int
 }
 
 func (g *gauge) enter() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inside++
+	g.all++
 	g.most = max(g.most, g.inside)
 }
 

@@ -1,6 +1,7 @@
 package lambdatrigger_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -198,6 +199,7 @@ func TestAStreamThatIsGoneEndsRun(t *testing.T) {
 			}
 		}
 		gone("a stream that never was", s.client, "unknown", func() {})
+		gone("a stream that is deleted before its shards are begun", withoutIterators{s.client}, "orders", func() {})
 		gone("a stream that is deleted", s.client, "orders", func() {
 			<-time.After(3 * time.Second)
 			if _, err := s.client.DeleteStream(s.Context(), &kinesis.DeleteStreamInput{StreamName: aws.String("orders")}); err != nil {
@@ -205,6 +207,56 @@ func TestAStreamThatIsGoneEndsRun(t *testing.T) {
 			}
 		})
 	})
+}
+
+// withoutIterators finds the shards of a stream, and then no longer the stream.
+type withoutIterators struct{ lambdatrigger.API }
+
+func (withoutIterators) GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error) {
+	return nil, &types.ResourceNotFoundException{}
+}
+
+func TestShardsOfEveryPageAreRead(t *testing.T) {
+	t.Parallel()
+	onStage(t, 5, func(s *stage) {
+		for _, key := range number("key", 20) {
+			s.put(key, key)
+		}
+		shards := make(map[string]bool)
+		for _, text := range number("key", 20) {
+			shards[s.stored(text).ShardID] = true
+		}
+		if len(shards) != 5 {
+			s.Fatalf("the records lie on %d shards; want all 5", len(shards))
+		}
+		trigger, err := lambdatrigger.New(inPairs{s.client}, "orders", s.function(succeed), quiet, batchSize(1))
+		if err != nil {
+			s.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(s.Context())
+		result := make(chan error, 1)
+		go func() { result <- trigger.Run(ctx) }()
+		<-time.After(time.Minute)
+		cancel()
+		<-result
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		slices.Sort(s.invoked)
+		want := number("key", 20)
+		slices.Sort(want)
+		if !slices.Equal(s.invoked, want) {
+			s.Errorf("delivered are %v; want %v", s.invoked, want)
+		}
+	})
+}
+
+// inPairs lists two shards a page.
+type inPairs struct{ lambdatrigger.API }
+
+func (p inPairs) ListShards(ctx context.Context, in *kinesis.ListShardsInput, opts ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error) {
+	page := *in
+	page.MaxResults = aws.Int32(2)
+	return p.API.ListShards(ctx, &page, opts...)
 }
 
 func isNotFound(err error) bool {
