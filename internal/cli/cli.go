@@ -61,6 +61,7 @@ func (a *app) commands() []*cobra.Command {
 		inGroup(groupGroups, a.lagCommand()),
 		inGroup(groupExplain, a.hashkeyCommand()),
 		inGroup(groupExplain, a.decodeCommand()),
+		inGroup(groupOther, a.completionCommand()),
 		inGroup(groupOther, a.versionCommand()),
 	}
 }
@@ -97,9 +98,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	root.SetUsageTemplate(usageTemplate)
 	root.AddGroup(commandGroups()...)
 	root.SetHelpCommandGroupID(groupOther)
-	root.SetCompletionCommandGroupID(groupOther)
 	a.connection.addFlags(root.PersistentFlags())
 	root.AddCommand(a.commands()...)
+	root.InitDefaultVersionFlag()
+	root.Flags().Lookup("version").Usage = "show the version"
+	root.InitDefaultHelpCmd()
+	arrangeHelp(root)
 	return root
 }
 

@@ -86,4 +86,36 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 		})
 	}
 	golden(t, "help.txt", succeed(t, "--help"))
+	golden(t, "help_help.txt", succeed(t, "help", "--help"))
+}
+
+func TestHelpSaysWhichKinesisOnlyOfCommandsThatAskOne(t *testing.T) {
+	t.Parallel()
+	a := &app{}
+	for _, cmd := range a.commands() {
+		help := succeed(t, cmd.Name(), "--help")
+		if got, want := strings.Contains(help, "--endpoint-url URL"), asksKinesis(cmd); got != want {
+			t.Errorf("the help of %s names --endpoint-url: %t; want %t", cmd.Name(), got, want)
+		}
+		own, _, _ := strings.Cut(help, "Which Kinesis")
+		if strings.Contains(own, "--endpoint-url URL ") {
+			t.Errorf("the help of %s has --endpoint-url among its own flags:\n%s", cmd.Name(), help)
+		}
+	}
+}
+
+func TestCompletionWritesAScriptForEveryShell(t *testing.T) {
+	t.Parallel()
+	for shell, begin := range map[string]string{"bash": "# bash completion", "zsh": "#compdef kinetrail", "fish": "# fish completion", "powershell": "# powershell completion"} {
+		if got := succeed(t, "completion", shell); !strings.HasPrefix(got, begin) {
+			t.Errorf("kinetrail completion %s begins with %q; want %q", shell, got[:min(len(got), 40)], begin)
+		}
+	}
+	const want = "kinetrail: \"tcsh\": it takes bash, zsh, fish or powershell\nRun \"kinetrail completion --help\" for how to use it.\n"
+	if got := run(t, "", "completion", "tcsh"); got != (ran{code: exitUsage, stderr: want}) {
+		t.Errorf("kinetrail completion tcsh: %+v; want exit code 2 and %q", got, want)
+	}
+	if got, want := run(t, "", "__completeNoDesc", "put", "--carrier", "").stdout, "off\nlossless\ntraceparent\nheaders\npartition-key\n:4\n"; got != want {
+		t.Errorf("the carriers a shell completes are %q; want %q", got, want)
+	}
 }

@@ -46,9 +46,9 @@ type connection struct {
 }
 
 func (c *connection) addFlags(flags *pflag.FlagSet) {
-	flags.BoolVar(&c.local, "local", false, "use the server of \"kinetrail serve\" on "+localAddr+" with throw-away credentials")
-	flags.Var(&c.endpoint, "endpoint-url", "use the Kinesis at this URL")
-	flags.StringVar(&c.region, "region", "", "AWS `region` (with --local: "+localRegion+")")
+	flags.BoolVar(&c.local, "local", false, "the server of \"kinetrail serve\" on "+localAddr)
+	flags.Var(&c.endpoint, "endpoint-url", "the Kinesis at this URL")
+	flags.StringVar(&c.region, "region", "", "the AWS `region` (with --local: "+localRegion+")")
 }
 
 // endpointURL is a flag: an http or https URL.

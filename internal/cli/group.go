@@ -18,14 +18,14 @@ import (
 func (a *app) groupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "group",
-		Short: "Look after consumer groups: their workers, their checkpoints, where they are kept",
+		Short: "Look after consumer groups, wherever they are kept",
 		Long: `group shows and changes the leases of consumer groups: who reads which shard, and
 how far. It works wherever groups are kept, without their workers' help:
 
-  file:DIR                in files on this machine, NAME.leases in DIR; file: alone is
-                          a directory of yours and the default
-  redis://HOST:PORT/DB    in Redis or Valkey; rediss:// with TLS, ?cluster=true for a
-                          cluster
+  file:DIR                in files on this machine, NAME.leases in DIR; file: alone
+                          is a directory of yours and the default
+  redis://HOST:PORT/DB    in Redis or Valkey; rediss:// with TLS, ?cluster=true for
+                          a cluster
   dynamodb:               in DynamoDB, in a table of the group's name, as the KCL
                           does; dynamodb:TABLE names another, and behind a ? there
                           may be region=REGION&endpoint=URL
@@ -180,7 +180,7 @@ func addGroupFlags(cmd *cobra.Command, streamUsage string) *groupFlags {
 // leaseDurationFlag is how long a worker may be silent and alive.
 func leaseDurationFlag(cmd *cobra.Command) *time.Duration {
 	const ofConsumers = 10 * time.Second // consumer.Options.LeaseDuration
-	return cmd.Flags().Duration("lease-duration", ofConsumers, "LeaseDuration of the group: a worker that has written nothing for so long is dead")
+	return cmd.Flags().Duration("lease-duration", ofConsumers, "the group's LeaseDuration: who is silent for so long is dead")
 }
 
 // streamOf reads --stream; ok is false when it was not given.

@@ -189,7 +189,7 @@ func (a *app) writeCopied(flags *copyFlags, group string, place groupStore, copi
 
 func (a *app) groupImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "import GROUP --from PLACE --name CHECKPOINTER --stream STREAM",
+		Use:   "import GROUP --from PLACE --name NAME --stream STREAM",
 		Short: "Take over the checkpoints of async-kinesis for Python",
 		Long: `import makes a group of what a Redis or DynamoDB checkpointer of async-kinesis has
 kept under a name, so that Go workers go on where the Python ones ended. The

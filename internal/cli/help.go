@@ -1,9 +1,56 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
 
 func init() {
 	cobra.EnableCommandSorting = false // the help tells a story, not the alphabet
+	cobra.AddTemplateFuncs(map[string]any{"ownFlags": ownFlags, "asksKinesis": asksKinesis, "usages": flagUsages})
+}
+
+// helpWidth is how many columns the help takes.
+const helpWidth = 80
+
+func flagUsages(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) }
+
+// ownFlags are the flags of a command that its parents do not have, in the order
+// in which it has them.
+func ownFlags(cmd *cobra.Command) *pflag.FlagSet {
+	own := pflag.NewFlagSet(cmd.Name(), pflag.ContinueOnError)
+	own.SortFlags = false
+	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+		if cmd.PersistentFlags().Lookup(flag.Name) == nil {
+			own.AddFlag(flag)
+		}
+	})
+	return own
+}
+
+// alone are the commands that ask no Kinesis but their own, so that their help
+// need not say how one is found.
+var alone = []string{"demo", "serve", "decode", "completion", "version", "help"}
+
+func asksKinesis(cmd *cobra.Command) bool { return !slices.Contains(alone, cmd.Name()) }
+
+// arrangeHelp lets the help of a command and of those below it show flags in the
+// order in which the command has them, and --help last.
+func arrangeHelp(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
+	cmd.PersistentFlags().SortFlags = false
+	cmd.InitDefaultHelpFlag()
+	cmd.Flags().Lookup("help").Usage = "show this help"
+	for _, part := range cmd.Commands() {
+		if part.Name() == "help" {
+			part.Short = "Show the help of a command"
+			part.Long = "help shows the help of a command, as the flag --help of the command does."
+			part.Example = "  kinetrail help put\n  kinetrail help group reset"
+		}
+		arrangeHelp(part)
+	}
 }
 
 // Groups of commands in the help.
@@ -56,12 +103,12 @@ Commands:
 {{- if .HasAvailableLocalFlags}}
 
 Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}
+{{ownFlags . | usages | trimTrailingWhitespaces}}
 {{- end}}
-{{- if .HasAvailableInheritedFlags}}
+{{- if asksKinesis .}}
 
-Flags of every command:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}
+Which Kinesis (AWS, found as the AWS CLI does, unless these say otherwise):
+{{.Root.PersistentFlags | usages | trimTrailingWhitespaces}}
 {{- end}}
 {{- if .HasAvailableSubCommands}}
 

@@ -16,7 +16,7 @@ import (
 // metricsFlag is the flag --metrics of a command.
 func metricsFlag(cmd *cobra.Command) *address {
 	flag := new(address)
-	cmd.Flags().Var(flag, "metrics", "serve Prometheus metrics at `host:port`/metrics while the command runs")
+	cmd.Flags().Var(flag, "metrics", "serve Prometheus metrics at `host:port`, path /metrics")
 	return flag
 }
 

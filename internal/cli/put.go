@@ -49,13 +49,14 @@ On Ctrl-C put sends what it has read, and says how many records the stream took.
   kinetrail put orders hello -k customer-42 -H content-type=text/plain`,
 		Args: wantArgs(1, 2, "STREAM [DATA]"),
 	}
-	flags := &putFlags{form: outputFlag(cmd, asTable, asJSON, asTSV)}
+	flags := new(putFlags)
 	cmd.Flags().VarP(&flags.key, "key", "k", "partition `key` of the records (default: a random one each)")
-	cmd.Flags().Var(&flags.hashKey, "explicit-hash-key", "`number` from 0 to 2^128-1 that decides the shard instead of the key")
-	cmd.Flags().VarP(&flags.headers, "header", "H", "header of the records, `name=value`; repeatable")
-	cmd.Flags().Var(&flags.carrier, "carrier", "how the trace travels: off, lossless, traceparent, headers or partition-key")
+	cmd.Flags().Var(&flags.hashKey, "explicit-hash-key", "`number` that decides the shard instead of the key")
+	cmd.Flags().VarP(&flags.headers, "header", "H", "header of the records; repeatable")
+	cmd.Flags().Var(&flags.carrier, "carrier", "how the trace travels, see above")
+	cmd.Flags().BoolVar(&flags.create, "create", false, "create the stream, with one shard, if there is none")
 	flags.metrics = metricsFlag(cmd)
-	cmd.Flags().BoolVar(&flags.create, "create", false, "create the stream, with one shard, if it does not exist")
+	flags.form = outputFlag(cmd, asTable, asJSON, asTSV)
 	completeWith(cmd, "carrier", "off", "lossless", "traceparent", "headers", "partition-key")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		stream, err := streamArg(cmd, args[0])

@@ -28,8 +28,9 @@ Tell other programs where it is with AWS_ENDPOINT_URL_KINESIS, or the AWS CLI wi
 --endpoint-url; kinetrail's own commands find it with --local.
 
 --fault makes calls fail on purpose: an operation, when, and what happens, such as
-"PutRecords nth=3 error=ProvisionedThroughputExceededException". With --control, rules
-change while the server runs: a GET, PUT, POST or DELETE of /_kinetrail/faults.`,
+"PutRecords nth=3 error=ProvisionedThroughputExceededException". With --control,
+rules change while the server runs: a GET, PUT, POST or DELETE of
+/_kinetrail/faults.`,
 		Example: `  kinetrail serve
   kinetrail serve --stream orders:4 --stream audit:1
   kinetrail serve --addr 127.0.0.1:0
@@ -40,16 +41,16 @@ change while the server runs: a GET, PUT, POST or DELETE of /_kinetrail/faults.`
 		Args: wantArgs(0, 0, ""),
 	}
 	run := serving{addr: localAddr}
-	cmd.Flags().Var(&run.addr, "addr", "`host:port` to listen on; port 0 takes a free one")
-	cmd.Flags().Var(&run.streams, "stream", "create a stream, `name:shards`, unless the data directory has it; repeatable")
+	cmd.Flags().Var(&run.addr, "addr", "`host:port` to listen on, port 0 for a free one")
+	cmd.Flags().Var(&run.streams, "stream", "create a stream unless --data-dir has it; repeatable")
 	cmd.Flags().Var(&run.faults, "fault", "make calls fail by this `rule`; repeatable")
 	cmd.Flags().StringVar(&run.dataDir, "data-dir", "", "keep everything in this `directory`")
-	cmd.Flags().BoolVar(&run.fsync, "fsync", false, "bring every write to the disk before it is answered, so that it outlives a power failure")
-	cmd.Flags().BoolVar(&run.strict, "strict", false, "enforce the service's limits on throughput, request rates and changes")
-	cmd.Flags().Var(&run.delay, "delay", "the `duration` for which streams are CREATING, UPDATING and DELETING")
-	cmd.Flags().Var(&run.accessKeys, "access-key", "verify signatures and take those of this key, `id:secret`; repeatable")
-	cmd.Flags().BoolVar(&run.control, "control", false, "let programs on this machine change the rules of --fault at "+localkinesis.ControlPath)
-	cmd.Flags().BoolVar(&run.tls, "tls", false, "serve HTTPS with a certificate made for this run, unless --tls-cert names one")
+	cmd.Flags().BoolVar(&run.fsync, "fsync", false, "write to the disk before answering, against power failures")
+	cmd.Flags().BoolVar(&run.strict, "strict", false, "enforce the service's limits")
+	cmd.Flags().Var(&run.delay, "delay", "how long streams are CREATING, UPDATING and DELETING")
+	cmd.Flags().Var(&run.accessKeys, "access-key", "verify signatures, and take those of this key; repeatable")
+	cmd.Flags().BoolVar(&run.control, "control", false, "let programs on this machine change the rules of --fault")
+	cmd.Flags().BoolVar(&run.tls, "tls", false, "serve HTTPS, with a certificate for this run unless given")
 	cmd.Flags().StringVar(&run.certificate, "tls-cert", "", "serve HTTPS with the certificate in this PEM `file`")
 	cmd.Flags().StringVar(&run.key, "tls-key", "", "the PEM `file` with the key of --tls-cert")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -50,7 +50,7 @@ func (f *storeFlag) Set(text string) error {
 // addStoreFlag gives a command the flag --store.
 func addStoreFlag(cmd *cobra.Command) *storeFlag {
 	flag := new(storeFlag)
-	cmd.Flags().Var(flag, "store", "the `place` where groups are kept, such as redis://127.0.0.1:6379 or dynamodb: (default "+storeVariable+", else file:)")
+	cmd.Flags().Var(flag, "store", "`place` where groups are kept (default "+storeVariable+", else file:)")
 	completeStore(cmd, "store")
 	return flag
 }
