@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -75,7 +74,8 @@ func isCBOR(response *smithyhttp.Response) bool {
 func (p *protocol) readCBOR(
 	ctx context.Context, schema *smithy.OperationSchema, types *smithy.TypeRegistry, response *smithyhttp.Response, output smithy.Deserializable,
 ) error {
-	page, err := readPage(response)
+	reading := p.reading(output)
+	page, err := readPage(response, reading.room())
 	if err != nil {
 		return &smithy.DeserializationError{Err: err}
 	}
@@ -83,7 +83,7 @@ func (p *protocol) readCBOR(
 	if succeeded && len(page) == 0 {
 		return nil // as the SDK takes it
 	}
-	if succeeded && p.readPageCBOR(page, output) {
+	if succeeded && reading.cbor(page) {
 		if p.dialect != nil {
 			p.dialect.found.CompareAndSwap(untried, spoken)
 		}
@@ -121,17 +121,6 @@ func blamesForm(err error) bool {
 	switch refusal.ErrorCode() {
 	case "SerializationException", "ValidationException", "UnknownOperationException", "InvalidArgumentException", "UnknownError":
 		return true
-	}
-	return false
-}
-
-// readPageCBOR reads a page in CBOR into output, unless it is unusual.
-func (p *protocol) readPageCBOR(page []byte, output smithy.Deserializable) (usual bool) {
-	switch output := output.(type) {
-	case *kinesis.GetRecordsOutput:
-		return readGetRecordsCBOR(page, output, p.records)
-	case *kinesis.PutRecordsOutput:
-		return readPutRecordsCBOR(page, output)
 	}
 	return false
 }

@@ -9,29 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kinetrail/kinetrail"
-
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
-
-// readGetRecordsCBOR reads the answer of GetRecords, unless it is unusual. The
-// records go to into, or without it to the output. The page never changes.
-func readGetRecordsCBOR(page []byte, output *kinesis.GetRecordsOutput, into *[]Record) (usual bool) {
-	var read answer
-	if into != nil {
-		read.records = (*into)[:0]
-	} else {
-		read.records = spare()
-		defer func() { keepSpare(read.records) }()
-	}
-	s := cborScanner{page: page}
-	s.getRecords(&read)
-	if !s.done() {
-		return false
-	}
-	read.put(output, into)
-	return true
-}
 
 func (s *cborScanner) getRecords(read *answer) {
 	for members := s.open(cborMap); s.more(&members); {
@@ -121,86 +99,69 @@ func (s *cborScanner) encryption() encryption {
 	return 0
 }
 
-// readPutRecordsCBOR reads the answer of PutRecords, unless it is unusual.
-func readPutRecordsCBOR(page []byte, output *kinesis.PutRecordsOutput) (usual bool) {
-	s := cborScanner{page: page}
-	var read kinesis.PutRecordsOutput
+// putAnswer reads an answer of PutRecords.
+func (s *cborScanner) putAnswer(a *putAnswer) {
 	for members := s.open(cborMap); s.more(&members); {
 		switch string(s.text()) {
 		case "EncryptionType":
 			if !s.null() {
-				read.EncryptionType = encryptionTypes[s.encryption()]
+				a.encryption = encryptionTypes[s.encryption()]
 			}
 		case "FailedRecordCount":
 			if !s.null() {
 				failed := int32(s.count(math.MaxInt32))
-				read.FailedRecordCount = &failed
+				a.failed = &failed
 			}
 		case "Records":
-			s.odd = s.odd || read.Records != nil
+			s.odd = s.odd || a.listed
 			if !s.null() {
-				read.Records = s.results()
+				a.listed = true
+				s.results(a)
 			}
 		default:
 			s.odd = true
 		}
 	}
-	if !s.done() {
-		return false
-	}
-	*output = read
-	return true
 }
 
-func (s *cborScanner) results() []types.PutRecordsResultEntry {
-	elements := s.open(cborArray)
-	results := make([]types.PutRecordsResultEntry, 0, elements.atMost(kinetrail.MaxPutRecords))
-	var texts slab[string]
-	texts.room(2 * cap(results))
-	for s.more(&elements) {
-		if len(results) == cap(results) {
-			texts.room(2 * max(len(results), 8))
+func (s *cborScanner) results(a *putAnswer) {
+	for elements := s.open(cborArray); s.more(&elements); {
+		if length := a.again(s.page[s.at:]); length > 0 {
+			s.at += length
+		} else {
+			s.result(a)
 		}
-		results = append(results, types.PutRecordsResultEntry{})
-		s.result(&results[len(results)-1], &texts)
 	}
-	return results
 }
 
-func (s *cborScanner) result(result *types.PutRecordsResultEntry, texts *slab[string]) {
-	// The names as they are written, with their lengths in front: nearly all
-	// results have these two members alone.
-	const (
-		number = "\x6eSequenceNumber"
-		shard  = "\x67ShardId"
-	)
+func (s *cborScanner) result(a *putAnswer) {
+	start := s.at
+	var number, shard place
+	r := a.next()
 	for members := s.open(cborMap); s.more(&members); {
-		var member **string
-		switch {
-		case s.skips(number):
-			member = &result.SequenceNumber
-		case s.skips(shard):
-			member = &result.ShardId
-		default:
-			if member = resultMember(result, s.text()); member == nil {
-				s.odd = true
-				return
-			}
+		name := resultMember(s.text())
+		if name == resultUnknown {
+			s.odd = true
+			return
 		}
-		if !s.null() {
-			*member = texts.keep(textOf(s.text()))
+		if s.null() {
+			continue
+		}
+		text := s.text()
+		if s.odd {
+			return
+		}
+		a.member(r, name, text)
+		switch at := (place{s.at - len(text) - start, s.at - start}); name {
+		case resultNumber:
+			number = at
+		case resultShard:
+			shard = at
 		}
 	}
-}
-
-// skips steps over the bytes that are expected, and reports whether they were
-// there.
-func (s *cborScanner) skips(expected string) bool {
-	if len(s.page)-s.at < len(expected) || string(s.page[s.at:s.at+len(expected)]) != expected {
-		return false
+	if !s.odd {
+		a.learn(r, s.page[start:s.at], number, shard)
 	}
-	s.at += len(expected)
-	return true
 }
 
 // cborScanner walks over the CBOR of an answer:

@@ -27,18 +27,23 @@
 // that is seldom seen is read by the SDK's protocol from the same bytes.
 //
 // Into takes the records of one call without the SDK's types, each part of which is
-// behind a pointer: for who reads many.
+// behind a pointer: for who reads many. ResultsInto does so with the results of
+// PutRecords, for who writes many.
 //
 // # Memory
 //
-// An answer, or an event, is read into one piece of memory, its page. The records
-// parsed from it are not copies: their strings and Data lie in the page, where the
+// An answer with records, or an event, is read into one piece of memory, its page.
+// The records parsed from it are not copies: their strings and Data lie in the page, where the
 // base64 text stood. A page and its records are garbage together, so a program
 // that handles records and lets go of them has nothing to mind. One that keeps a
-// record, or a string of it, keeps the page, which is up to 14 MB for GetRecords
-// and some 60 KB for PutRecords; [Clone], strings.Clone and bytes.Clone make
-// copies that hold nothing but themselves. NextShardIterator is such a copy
-// already, and so is ContinuationSequenceNumber. Memory is never used again for
-// another answer, so nothing changes under a record that is kept. Appending to the
-// Data of a record does not write into its neighbour.
+// record, or a string of it, keeps the page, which is up to 14 MB for GetRecords;
+// [Clone], strings.Clone and bytes.Clone make copies that hold nothing but
+// themselves. NextShardIterator is such a copy already, and so is
+// ContinuationSequenceNumber. A page is never used again for another answer, so
+// nothing changes under a record that is kept. Appending to the Data of a record
+// does not write into its neighbour.
+//
+// The results of PutRecords are copied out of their page. The texts of one answer
+// lie in one string, of some 30 KB for 500 results, and those that name the same
+// shard share its text, in the SDK's types the pointer to it too.
 package kinesisprotocol

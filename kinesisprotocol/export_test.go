@@ -9,13 +9,13 @@ import (
 
 // For the tests of other files, which use the package as its callers do.
 var (
-	ReadPutRecords = readPutRecords
-	AppendBase64   = appendBase64
-	DecodeInPlace  = decodeInPlace
+	AppendBase64  = appendBase64
+	DecodeInPlace = decodeInPlace
 )
 
-func ReadGetRecords(page []byte, output *kinesis.GetRecordsOutput) (usual bool, err error) {
-	return readGetRecords(page, output, nil)
+// ReadJSON reports whether an answer in JSON is read without the SDK.
+func ReadJSON(page []byte, output smithy.Deserializable) (usual bool, err error) {
+	return new(protocol).reading(output).json(page)
 }
 
 // Lent is a request's body that says whether its text was given back.
@@ -36,7 +36,7 @@ func (b *lentBody) GivenBack() bool {
 
 // ReadCBOR reports whether an answer in CBOR is read without the SDK.
 func ReadCBOR(page []byte, output smithy.Deserializable) bool {
-	return new(protocol).readPageCBOR(page, output)
+	return new(protocol).reading(output).cbor(page)
 }
 
 var JSONOf = jsonOf

@@ -11,21 +11,49 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// readGetRecords reads the answer of GetRecords, unless it is unusual. The
-// records go to into, or without it to the output.
-func readGetRecords(page []byte, output *kinesis.GetRecordsOutput, into *[]Record) (usual bool, err error) {
-	var read answer
-	if into != nil {
-		read.records = (*into)[:0]
-	} else {
-		read.records = spare()
+// getReading is how an answer of GetRecords is read. Its records go to into, or
+// without it to the output.
+type getReading struct {
+	output *kinesis.GetRecordsOutput
+	into   *[]Record
+}
+
+// room is none: the records lie in the page.
+func (g *getReading) room() []byte { return nil }
+
+func (g *getReading) json(page []byte) (usual bool, err error) {
+	read := answer{records: g.list()}
+	if g.into == nil {
 		defer func() { keepSpare(read.records) }()
 	}
 	if usual, err := readAnswer(page, &read, "NextShardIterator"); !usual || err != nil {
 		return false, err
 	}
-	read.put(output, into)
+	read.put(g.output, g.into)
 	return true, nil
+}
+
+// cbor never changes the page.
+func (g *getReading) cbor(page []byte) (usual bool) {
+	read := answer{records: g.list()}
+	if g.into == nil {
+		defer func() { keepSpare(read.records) }()
+	}
+	s := cborScanner{page: page}
+	s.getRecords(&read)
+	if !s.done() {
+		return false
+	}
+	read.put(g.output, g.into)
+	return true
+}
+
+// list is where the records are collected.
+func (g *getReading) list() []Record {
+	if g.into != nil {
+		return (*g.into)[:0]
+	}
+	return spare()
 }
 
 // readAnswer reads an answer with records, unless it is unusual. next is the name

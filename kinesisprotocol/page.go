@@ -14,10 +14,14 @@ import (
 // for the rest of each record. A page may be larger and is read all the same.
 const maxTrustedLength = kinetrail.MaxGetRecordsBytes/3*4 + kinetrail.MaxGetRecords<<10
 
-// readPage reads the body to its end, into memory of its own.
-func readPage(response *smithyhttp.Response) ([]byte, error) {
+// readPage reads the body to its end, into room if there is enough, and else into
+// memory of its own.
+func readPage(response *smithyhttp.Response, room []byte) ([]byte, error) {
+	page := room[:0]
 	// One byte more than announced, so that the end is seen without growing.
-	page := make([]byte, 0, min(max(response.ContentLength, 511), maxTrustedLength)+1)
+	if length := min(max(response.ContentLength, 511), maxTrustedLength) + 1; int64(cap(page)) < length {
+		page = make([]byte, 0, length)
+	}
 	for {
 		n, err := response.Body.Read(page[len(page):cap(page)])
 		page = page[:len(page)+n]

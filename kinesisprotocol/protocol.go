@@ -38,6 +38,7 @@ type protocol struct {
 	*awsjson.Protocol
 
 	records *[]Record // where those of GetRecords go, nil for the output
+	results *[]Result // where those of PutRecords go, nil for the output
 	dialect *dialect  // nil for JSON alone
 }
 
@@ -94,9 +95,11 @@ func (p *protocol) DeserializeResponse(
 	if p.records != nil {
 		*p.records = (*p.records)[:0]
 	}
-	read := p.reader(output)
+	if p.results != nil {
+		*p.results = (*p.results)[:0]
+	}
 	switch {
-	case read == nil:
+	case !carriesRecords(output):
 		return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
 	case isCBOR(response):
 		return p.readCBOR(ctx, schema, types, response, output)
@@ -106,14 +109,15 @@ func (p *protocol) DeserializeResponse(
 		return p.Protocol.DeserializeResponse(ctx, schema, types, response, output)
 	}
 
-	page, err := readPage(response)
+	reading := p.reading(output)
+	page, err := readPage(response, reading.room())
 	if err != nil {
 		return &smithy.DeserializationError{Err: err}
 	}
 	if len(page) == 0 {
 		return nil // as the SDK takes it
 	}
-	switch usual, err := read(page); {
+	switch usual, err := reading.json(page); {
 	case err != nil:
 		return &smithy.DeserializationError{Err: err}
 	case usual:
@@ -129,29 +133,51 @@ func (p *protocol) DeserializeResponse(
 	return nil
 }
 
-// collect puts the records of an answer that the SDK has read where they belong.
+// collect puts the records and results of an answer that the SDK has read where
+// they belong.
 func (p *protocol) collect(output smithy.Deserializable) {
-	got, ok := output.(*kinesis.GetRecordsOutput)
-	if !ok || p.records == nil {
-		return
+	switch got := output.(type) {
+	case *kinesis.GetRecordsOutput:
+		if p.records != nil {
+			for i := range got.Records {
+				*p.records = append(*p.records, RecordOf(&got.Records[i]))
+			}
+			got.Records = nil
+		}
+	case *kinesis.PutRecordsOutput:
+		if p.results != nil {
+			for i := range got.Records {
+				*p.results = append(*p.results, ResultOf(&got.Records[i]))
+			}
+			got.Records = nil
+		}
 	}
-	for i := range got.Records {
-		*p.records = append(*p.records, RecordOf(&got.Records[i]))
-	}
-	got.Records = nil
 }
 
-// reader is what reads a page into output, or nil where that is the SDK's. It
-// reports false, and has changed neither page nor output, when the page is not
-// of the usual kind.
-func (p *protocol) reader(output smithy.Deserializable) func(page []byte) (usual bool, err error) {
-	switch output := output.(type) {
-	case *kinesis.GetRecordsOutput:
-		return func(page []byte) (bool, error) { return readGetRecords(page, output, p.records) }
-	case *kinesis.PutRecordsOutput:
-		return func(page []byte) (bool, error) { return readPutRecords(page, output), nil }
+// reading is how one answer is read into its output. A page that is not of the usual
+// kind changes nothing, nor is it changed.
+type reading interface {
+	// room is memory for the page, if there is some. It belongs to the reading.
+	room() []byte
+	json(page []byte) (usual bool, err error)
+	cbor(page []byte) (usual bool)
+}
+
+// reading is how output is read, which carries records.
+func (p *protocol) reading(output smithy.Deserializable) reading {
+	if put, ok := output.(*kinesis.PutRecordsOutput); ok {
+		return lendPutAnswer(put, p.results)
 	}
-	return nil
+	return &getReading{output.(*kinesis.GetRecordsOutput), p.records}
+}
+
+// carriesRecords reports whether an output is read here and not by the SDK.
+func carriesRecords(output smithy.Deserializable) bool {
+	switch output.(type) {
+	case *kinesis.GetRecordsOutput, *kinesis.PutRecordsOutput:
+		return true
+	}
+	return false
 }
 
 // unusual leaves an answer to the SDK, whose reader panics on the timestamp

@@ -1,80 +1,382 @@
 package kinesisprotocol
 
 import (
+	"encoding/binary"
+	"math"
+	"sync"
+
 	"github.com/kinetrail/kinetrail"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// readPutRecords reads the answer of PutRecords, unless it is unusual.
-func readPutRecords(page []byte, output *kinesis.PutRecordsOutput) (usual bool) {
-	s := scanner{page: page}
-	var read kinesis.PutRecordsOutput
+// putAnswer is what PutRecords says, in whatever form it was written. It is memory
+// that is lent for one answer after the other, the page included, so nothing that
+// is handed on may lie in it. There is no pointer in it that the garbage collector
+// would have to follow.
+type putAnswer struct {
+	output *kinesis.PutRecordsOutput // where the answer goes
+	into   *[]Result                 // where its results go, nil for the output
+
+	page       []byte
+	text       []byte // of all results, one behind the other
+	shards     []span // each text once, or a few times
+	seen       [128]int32
+	results    []putResult
+	kept       int   // how many of their texts there are, without the shards
+	shape      shape // of the result before
+	listed     bool  // there is a list of results, which may be empty
+	failed     *int32
+	encryption types.EncryptionType
+}
+
+// putResult is one result.
+type putResult struct {
+	number, code, message span
+	shard                 int32 // its place among the shards, plus one, 0 for none
+}
+
+// span is where a text lies in that of all results, and zero for none: the first
+// byte there belongs to nobody.
+type span struct{ from, to int32 }
+
+// longestPutPage is the length of a page whose texts, each of its bytes replaced by
+// the three of U+FFFD, can still be told by an int32.
+const longestPutPage = math.MaxInt32 / 4
+
+// putAnswers are those no call holds at the moment.
+var putAnswers = sync.Pool{New: func() any { return new(putAnswer) }}
+
+// lendPutAnswer is memory to read an answer with.
+func lendPutAnswer(output *kinesis.PutRecordsOutput, into *[]Result) *putAnswer {
+	a := putAnswers.Get().(*putAnswer)
+	*a = putAnswer{output: output, into: into, page: a.page[:0], text: append(a.text[:0], 0), shards: a.shards[:0], results: a.results[:0]}
+	return a
+}
+
+func (a *putAnswer) room() []byte { return a.page }
+
+// json reads a page in JSON. See reading.
+func (a *putAnswer) json(page []byte) (usual bool, err error) {
+	s := scanner{page: page, odd: len(page) > longestPutPage}
+	s.putAnswer(a)
+	if !s.odd {
+		a.done(page)
+	}
+	return !s.odd, nil
+}
+
+// cbor reads a page in CBOR.
+func (a *putAnswer) cbor(page []byte) (usual bool) {
+	s := cborScanner{page: page, odd: len(page) > longestPutPage}
+	s.putAnswer(a)
+	if !s.done() {
+		return false
+	}
+	a.done(page)
+	return true
+}
+
+// done hands the answer on and gives the memory back. Only here: an unusual page is
+// still read by the SDK.
+func (a *putAnswer) done(page []byte) {
+	*a.output = kinesis.PutRecordsOutput{EncryptionType: a.encryption, FailedRecordCount: a.failed}
+	switch text := string(a.text); {
+	case a.into != nil:
+		*a.into = a.appendResults((*a.into)[:0], text)
+	case a.listed:
+		a.output.Records = a.entries(text)
+	}
+	const usual = 1 << 20 // several times what as many results as there can be take
+	if cap(page)+cap(a.text) <= usual && len(a.results) <= kinetrail.MaxPutRecords {
+		a.output, a.into, a.failed, a.page, a.shape = nil, nil, nil, page, shape{}
+		putAnswers.Put(a)
+	}
+}
+
+// appendResults appends the results in our type.
+func (a *putAnswer) appendResults(results []Result, text string) []Result {
+	for i := range a.results {
+		r := &a.results[i]
+		result := Result{SequenceNumber: r.number.of(text), ErrorCode: r.code.of(text), ErrorMessage: r.message.of(text)}
+		if r.shard != 0 {
+			result.ShardID = a.shards[r.shard-1].of(text)
+		}
+		results = append(results, result)
+	}
+	return results
+}
+
+// entries are the results in the SDK's types. Those of one shard point to the same
+// text.
+func (a *putAnswer) entries(text string) []types.PutRecordsResultEntry {
+	entries := make([]types.PutRecordsResultEntry, len(a.results))
+	texts := make([]string, len(a.shards)+a.kept)
+	shards := texts[:len(a.shards)]
+	for i, shard := range a.shards {
+		shards[i] = shard.of(text)
+	}
+	texts = texts[len(a.shards):]
+	keep := func(s span) *string {
+		if s == (span{}) {
+			return nil
+		}
+		place := &texts[0]
+		texts = texts[1:]
+		*place = s.of(text)
+		return place
+	}
+	for i := range a.results {
+		r, entry := &a.results[i], &entries[i]
+		entry.SequenceNumber, entry.ErrorCode, entry.ErrorMessage = keep(r.number), keep(r.code), keep(r.message)
+		if r.shard != 0 {
+			entry.ShardId = &shards[r.shard-1]
+		}
+	}
+	return entries
+}
+
+func (s span) of(text string) string { return text[s.from:s.to] }
+
+// next is the next result, with nothing in it.
+func (a *putAnswer) next() *putResult {
+	a.results = append(a.results, putResult{})
+	return &a.results[len(a.results)-1]
+}
+
+// add adds a text.
+func (a *putAnswer) add(text []byte) span {
+	from := len(a.text)
+	a.text = append(a.text, text...)
+	return span{int32(from), int32(len(a.text))}
+}
+
+// shard is the number of a shard, which is mostly one that was named before.
+func (a *putAnswer) shard(id []byte) int32 {
+	seen := a.slot(id)
+	if a.names(*seen, id) {
+		return *seen
+	}
+	a.shards = append(a.shards, a.add(id))
+	number := int32(len(a.shards))
+	if isPlain(id) { // and so means the same wherever it stands
+		*seen = number
+	}
+	return number
+}
+
+// slot is where the number of a shard is looked for. The last digits of neighbours
+// differ.
+func (a *putAnswer) slot(id []byte) *int32 {
+	n := len(id)
+	if n < 3 {
+		return &a.seen[0]
+	}
+	return &a.seen[(uint(id[n-1])+10*uint(id[n-2])+100*uint(id[n-3]))%uint(len(a.seen))]
+}
+
+// names reports whether a number is that of a shard.
+func (a *putAnswer) names(number int32, id []byte) bool {
+	if number == 0 {
+		return false
+	}
+	known := a.shards[number-1]
+	return string(a.text[known.from:known.to]) == string(id)
+}
+
+// member takes note of a member of r.
+func (a *putAnswer) member(r *putResult, name memberOfResult, text []byte) {
+	switch name {
+	case resultCode:
+		r.code = a.replace(r.code, text)
+	case resultMessage:
+		r.message = a.replace(r.message, text)
+	case resultNumber:
+		r.number = a.replace(r.number, text)
+	case resultShard:
+		r.shard = a.shard(text)
+	}
+}
+
+// replace adds a text in the place of the one before.
+func (a *putAnswer) replace(before span, text []byte) span {
+	if before == (span{}) {
+		a.kept++
+	}
+	return a.add(text)
+}
+
+// memberOfResult is a member of a result.
+type memberOfResult uint8
+
+const (
+	resultUnknown memberOfResult = iota
+	resultCode
+	resultMessage
+	resultNumber
+	resultShard
+)
+
+// resultMember is the member with this name.
+func resultMember(name []byte) memberOfResult {
+	switch string(name) {
+	case "ErrorCode":
+		return resultCode
+	case "ErrorMessage":
+		return resultMessage
+	case "SequenceNumber":
+		return resultNumber
+	case "ShardId":
+		return resultShard
+	}
+	return resultUnknown
+}
+
+// shape is what the result before looked like. The next one nearly always differs
+// in the digits of its number and in its shard alone:
+//
+//	{"SequenceNumber":"4959…21","ShardId":"shardId-000000000002"}
+//	└───────like[:first.from]──┴┬┴──────┬──────┴──────────┬─────────┴┘
+//
+// So one that has the same bytes around them says the same of them.
+type shape struct {
+	like          []byte // the result before, nil for another kind of result
+	number, shard place  // in it
+	first, second place  // the same, in the order in which they are there
+}
+
+// place is part of a page or of a result.
+type place struct{ from, to int }
+
+// learn takes note of the shape of a result, if it is one with a number and a shard
+// alone. That they may be written with escapes does not matter: those of the next
+// one are not, or it is no longer like this one.
+func (a *putAnswer) learn(r *putResult, result []byte, number, shard place) {
+	a.shape = shape{}
+	if r.code != (span{}) || r.message != (span{}) || r.number == (span{}) || r.shard == 0 {
+		return
+	}
+	a.shape = shape{like: result, number: number, shard: shard, first: number, second: shard}
+	if shard.from < number.from {
+		a.shape.first, a.shape.second = shard, number
+	}
+}
+
+// again reads a result like the one before, and is its length, or 0 for any other.
+func (a *putAnswer) again(rest []byte) int {
+	h := &a.shape
+	if h.like == nil || len(rest) < len(h.like) {
+		return 0
+	}
+	rest = rest[:len(h.like)]
+	if string(rest[:h.first.from]) != string(h.like[:h.first.from]) ||
+		string(rest[h.first.to:h.second.from]) != string(h.like[h.first.to:h.second.from]) ||
+		string(rest[h.second.to:]) != string(h.like[h.second.to:]) {
+		return 0
+	}
+	number, shard := rest[h.number.from:h.number.to], rest[h.shard.from:h.shard.to]
+	if !allDigits(number) {
+		return 0
+	}
+	seen := *a.slot(shard)
+	if !a.names(seen, shard) {
+		if !isPlain(shard) {
+			return 0
+		}
+		seen = a.shard(shard)
+	}
+	a.kept++
+	a.results = append(a.results, putResult{number: a.add(number), shard: seen})
+	return len(rest)
+}
+
+// allDigits reports whether text is digits and nothing else.
+func allDigits(text []byte) bool {
+	const (
+		zeros = '0' * 0x0101010101010101
+		over  = (0x80 - 10) * 0x0101010101010101
+		tops  = 0x80 * 0x0101010101010101
+	)
+	var wrong uint64
+	for ; len(text) >= 8; text = text[8:] {
+		digits := binary.LittleEndian.Uint64(text) ^ zeros
+		// From 10 on a byte gets its top bit. What carries into the next one has
+		// its own already.
+		wrong |= digits | (digits + over)
+	}
+	for _, c := range text {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return wrong&tops == 0
+}
+
+// isPlain reports whether text is ASCII that stands for itself in JSON too.
+func isPlain(text []byte) bool { return plainLength(text) == len(text) }
+
+// putAnswer reads an answer in JSON.
+func (s *scanner) putAnswer(a *putAnswer) {
 	for more := s.open('{', '}'); more; more = s.more('}') {
 		switch string(s.name()) {
 		case "EncryptionType":
-			read.EncryptionType = s.encryptionType(read.EncryptionType)
+			a.encryption = s.encryptionType(a.encryption)
 		case "FailedRecordCount":
 			if !s.null() {
 				failed := int32(s.count(9))
-				read.FailedRecordCount = &failed
+				a.failed = &failed
 			}
 		case "Records":
 			if !s.null() {
-				read.Records = s.results()
+				s.odd = s.odd || a.listed // a second list, which replaces the first
+				a.listed = true
+				s.results(a)
 			}
 		default:
 			s.odd = true
 		}
 	}
-	if s.odd {
-		return false
-	}
-	*output = read
-	return true
 }
 
-func (s *scanner) results() []types.PutRecordsResultEntry {
-	start := s.at
-	results := []types.PutRecordsResultEntry{}
-	var texts slab[string]
+func (s *scanner) results(a *putAnswer) {
 	for more := s.open('[', ']'); more; more = s.more(']') {
-		if len(results) == cap(results) {
-			results = grow(s, results, start, kinetrail.MaxPutRecords)
-			texts.room(2 * (cap(results) - len(results)))
+		if length := a.again(s.page[s.at:]); length > 0 {
+			s.at += length
+		} else {
+			s.result(a)
 		}
-		results = append(results, types.PutRecordsResultEntry{})
-		s.result(&results[len(results)-1], &texts)
 	}
-	return results
 }
 
-func (s *scanner) result(result *types.PutRecordsResultEntry, texts *slab[string]) {
+func (s *scanner) result(a *putAnswer) {
+	start := s.at
+	var number, shard place
+	r := a.next()
 	for more := s.open('{', '}'); more; more = s.more('}') {
-		member := resultMember(result, s.name())
-		if member == nil {
+		name := resultMember(s.name())
+		if name == resultUnknown {
 			s.odd = true
 			return
 		}
-		if text, ok := s.text(); ok {
-			*member = texts.keep(text)
+		if s.null() {
+			continue
+		}
+		s.peek()
+		from := s.at + 1
+		text := s.string()
+		if s.odd {
+			return
+		}
+		a.member(r, name, text)
+		switch at := (place{from - start, s.at - 1 - start}); name {
+		case resultNumber:
+			number = at
+		case resultShard:
+			shard = at
 		}
 	}
-}
-
-// resultMember is where the member of this name belongs, nil for one that is not
-// known.
-func resultMember(result *types.PutRecordsResultEntry, name []byte) **string {
-	switch string(name) {
-	case "ErrorCode":
-		return &result.ErrorCode
-	case "ErrorMessage":
-		return &result.ErrorMessage
-	case "SequenceNumber":
-		return &result.SequenceNumber
-	case "ShardId":
-		return &result.ShardId
+	if !s.odd {
+		a.learn(r, s.page[start:s.at], number, shard)
 	}
-	return nil
 }
