@@ -67,10 +67,14 @@ func (s *seen) data() []string {
 	return data
 }
 
+// patience is how long a test waits for what takes a moment: on a busy machine,
+// in the time of that machine, it may be a long one.
+const patience = 2 * time.Minute
+
 // await waits until n records were seen.
 func (s *seen) await(t *testing.T, n int) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	for {
 		s.mu.Lock()
 		have := len(s.records)
@@ -81,7 +85,7 @@ func (s *seen) await(t *testing.T, n int) {
 		select {
 		case <-s.changed:
 		case <-deadline:
-			t.Fatalf("%d records arrived after 20 s; want %d", have, n)
+			t.Fatalf("%d records arrived after %v; want %d", have, patience, n)
 		}
 	}
 }
@@ -128,7 +132,7 @@ var errTestOver = errors.New("the test is over")
 // drain drains the worker and checks that Run returns nil.
 func (r *running) drain(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := r.Drain(ctx); err != nil {
 		t.Fatalf("Drain: %v; want no error", err)
@@ -223,12 +227,17 @@ func TestRunFollowsSplitsAndMergesWithParentsBeforeChildren(t *testing.T) {
 func TestRunLosesNothingWhileTheServiceFailsAndTheStreamIsResharded(t *testing.T) {
 	t.Parallel()
 	server, client := serve(t, 2)
+	// Fourteen shards are read, so every fault with a number is met; how often
+	// chance strikes depends on how many calls there are.
 	for _, line := range []string{
+		"GetRecords nth=1 times=2 error=ProvisionedThroughputExceededException",
+		"GetRecords nth=4 times=2 error=ExpiredIteratorException",
+		"GetRecords nth=7 times=2 drop=before",
+		"GetRecords nth=10 times=2 drop=after",
+		"GetShardIterator nth=2 times=2 error=InternalFailure",
+		"ListShards nth=1 times=8 stale",
 		"GetRecords p=0.1 seed=1 error=ProvisionedThroughputExceededException",
 		"GetRecords p=0.1 seed=2 error=ExpiredIteratorException",
-		"GetRecords nth=3 times=2 drop=before",
-		"GetRecords nth=6 times=2 drop=after",
-		"GetShardIterator nth=2 times=2 error=InternalFailure",
 		"ListShards p=0.2 seed=6 stale",
 	} {
 		rule, err := fault.Parse(line)
@@ -241,8 +250,9 @@ func TestRunLosesNothingWhileTheServiceFailsAndTheStreamIsResharded(t *testing.T
 	}
 	store := memlease.New()
 	got := newSeen()
-	shortSync := func(o *consumer.Options) { o.ShardSyncInterval = 50 * time.Millisecond }
-	workers := []*running{start(t, client, store, got.handle, shortSync), start(t, client, store, got.handle, shortSync)}
+	// No worker is so slow that it loses a lease, which would repeat records.
+	pace := func(o *consumer.Options) { o.ShardSyncInterval, o.LeaseDuration = 50*time.Millisecond, patience }
+	workers := []*running{start(t, client, store, got.handle, pace), start(t, client, store, got.handle, pace)}
 	const keys, rounds = 6, 5
 	total := 0
 	for round := range rounds {
@@ -270,7 +280,7 @@ func TestRunLosesNothingWhileTheServiceFailsAndTheStreamIsResharded(t *testing.T
 		next[key]++
 	}
 	for _, hit := range server.Faults().Hits() {
-		if hit.Hits == 0 {
+		if hit.Hits == 0 && hit.Rule.Probability == 0 {
 			t.Errorf("rule %v struck no call of %d; want every fault met", hit.Rule, hit.Matched)
 		}
 	}
