@@ -39,8 +39,8 @@ type Handler func(ctx context.Context, r kinetrail.Record) error
 
 // BatchHandler handles records of one shard in their order. Nil means that all
 // of them are done; an error or a panic leads to Options.Failure, for the batch
-// as a whole. The slice is the handler's until it returns; the records may be
-// kept.
+// as a whole. The slice is lent until the handler returns, and a handler that fails
+// is called again with it as it left it; the records may be kept.
 //
 // The ctx carries a process span that links to the trace of every record, and
 // ends as that of a Handler.

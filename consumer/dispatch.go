@@ -340,12 +340,12 @@ func (t *tenure) givenUp(records []kinetrail.Record) {
 }
 
 // deadLetter calls the dead-letter function for each of the records, with the
-// pauses of the policy.
+// pauses of the policy. One that it has taken is not handed to it again.
 func (t *tenure) deadLetter(records []kinetrail.Record, cause error) error {
 	policy := &t.opts.Failure
 	call := func() error {
-		for _, r := range records {
-			if err := policy.DeadLetter(t.ctx, r, cause); err != nil {
+		for ; len(records) > 0; records = records[1:] {
+			if err := policy.DeadLetter(t.ctx, records[0], cause); err != nil {
 				return err
 			}
 		}
@@ -502,12 +502,13 @@ func (b *batcher) deliver() error {
 	if !t.opts.ManualCheckpoints {
 		t.tracker.inHand(len(b.records))
 	}
+	last := b.records[len(b.records)-1] // whatever the handler does to the slice
 	call := func() error { return t.callBatch(b.records, b.handle) }
 	if err := t.failed(b.records, call(), call); err != nil {
 		return err
 	}
 	if !t.opts.ManualCheckpoints {
-		t.handledInTurn(len(b.records), &b.records[len(b.records)-1])
+		t.handledInTurn(len(b.records), &last)
 		t.tracker.inHand(0)
 	}
 	clear(b.records)

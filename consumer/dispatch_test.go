@@ -188,6 +188,55 @@ func TestABatchFailsAsAWhole(t *testing.T) {
 	})
 }
 
+func TestADeadLetterOfABatchThatWasTakenIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 3)
+		var dead []string
+		worker := startWith(t, stream, store, func(c *consumer.Consumer, ctx context.Context) error {
+			return c.RunBatch(ctx, func(context.Context, []kinetrail.Record) error { return errNoRoom })
+		}, func(o *consumer.Options) {
+			o.Failure.MaxAttempts, o.Failure.Then = 3, consumer.DeadLetter
+			o.Failure.DeadLetter = func(_ context.Context, r kinetrail.Record, _ error) error {
+				dead = append(dead, string(r.Data[3:]))
+				if len(dead) == 2 {
+					return errors.New("not yet")
+				}
+				return nil
+			}
+		})
+		time.Sleep(time.Minute)
+		worker.drain(t)
+		if want := []string{"000", "001", "001", "002"}; !slices.Equal(dead, want) {
+			t.Errorf("dead letters %q; want %q", dead, want)
+		}
+		if at := rows(t, store)[shardID(0)].Checkpoint; at.Sequence() != "1003" {
+			t.Errorf("checkpoint %v; want the last record", at)
+		}
+	})
+}
+
+func TestWhatAHandlerDoesToItsBatchDoesNotMoveThePosition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, store := newFakeStream(1), memlease.New()
+		numbered(stream, 0, 6)
+		worker := startWith(t, stream, store, func(c *consumer.Consumer, ctx context.Context) error {
+			return c.RunBatch(ctx, func(_ context.Context, batch []kinetrail.Record) error {
+				slices.Reverse(batch)
+				clear(batch[1:])
+				return nil
+			})
+		}, func(o *consumer.Options) { o.MaxBatch = 3 })
+		time.Sleep(time.Minute)
+		worker.drain(t)
+		if at := rows(t, store)[shardID(0)].Checkpoint; at.Sequence() != "1006" {
+			t.Errorf("checkpoint %v; want the last record", at)
+		}
+	})
+}
+
 func TestABatchWaitsForCompanyAsLongAsItIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -266,6 +266,9 @@ func (p *poller) recover(ctx context.Context, err error) error {
 	case p.giveUp && isCallersFault(err):
 		return err
 	}
+	if errors.As(err, &invalid) {
+		p.iterator = nil // the place is known without it
+	}
 	p.failures++
 	p.notBefore = time.Now().Add(backoff(p.failures, firstPause, lastPause))
 	level := slog.LevelWarn

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,6 +136,34 @@ func TestFailedCallsAreRepeatedWithPauses(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAnIteratorThatIsRefusedIsReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream := newFakeStream(1)
+		want := numbered(stream, 0, 3)
+		got := newSeen()
+		worker := start(t, stream, memlease.New(), got.handle)
+		got.await(t, 3)
+		var refusing atomic.Bool // until there is another iterator
+		refusing.Store(true)
+		stream.failWith(func(op, _ string) error {
+			switch {
+			case op == "GetShardIterator":
+				refusing.Store(false)
+			case op == "GetRecords" && refusing.Load():
+				return &types.InvalidArgumentException{Message: aws.String("the iterator is not valid")}
+			}
+			return nil
+		})
+		want = append(want, numbered(stream, 0, 3)...)
+		got.await(t, 6)
+		worker.drain(t)
+		if data := got.data(); !slices.Equal(data, want) {
+			t.Errorf("handled %v; want %v, each once", data, want)
+		}
+	})
 }
 
 func TestACallThatHangsIsRepeated(t *testing.T) {
