@@ -32,6 +32,9 @@ it lies on, so that what shared a shard keeps sharing one. A container goes wher
 its records belong; where DST has several shards for them it is divided, so that
 readers like the KCL, which throw away what is on a wrong shard, get all.
 
+Records in a container count one by one, as in put and tail; --rate counts what the
+service counts, Kinesis records.
+
 A request that got no answer is repeated, and its records may then be in DST twice.
 When replay fails or is interrupted, it says how many records were copied and with
 which --from it goes on: nothing is left out then, but some may be copied again.`,
@@ -45,7 +48,7 @@ which --from it goes on: nothing is left out then, but some may be copied again.
 	cmd.Flags().Var(&flags.from, "from", "begin at trim-horizon, a `time`, or so long ago (2h)")
 	cmd.Flags().Var(&flags.to, "to", "end before this `time`, or so long ago (default: now)")
 	cmd.Flags().StringVar(&flags.shard, "shard", "", "copy only this `shard` of SRC")
-	cmd.Flags().Var(&flags.rate, "rate", "copy at most this `number` of records a second")
+	cmd.Flags().Var(&flags.rate, "rate", "copy at most this `number` of Kinesis records a second")
 	cmd.Flags().StringVar(&flags.region, "dst-region", "", "AWS `region` of DST (default: that of SRC, or of an ARN)")
 	cmd.Flags().Var(&flags.endpoint, "dst-endpoint-url", "the Kinesis of DST is at this `URL`")
 	flags.form = outputFlag(cmd, asTable, asJSON)
@@ -113,7 +116,8 @@ func (a *app) targetConnection(target kinetrail.Stream, flags *replayFlags) conn
 type replayResult struct {
 	Source  string  `json:"source"`
 	Target  string  `json:"target"`
-	Copied  int     `json:"copied_records"`
+	Copied  int     `json:"copied_records"` // those in containers one by one
+	Kinesis int     `json:"copied_kinesis_records"`
 	Bytes   int64   `json:"copied_bytes"`
 	Divided int     `json:"divided_containers"`
 	Seconds float64 `json:"seconds"`
@@ -191,7 +195,7 @@ func (a *app) copyRecords(ctx context.Context, reader *replayReader, writer *rep
 	if err := writer.flush(ctx); err != nil {
 		return replayResult{}, err
 	}
-	return replayResult{Copied: writer.copied, Bytes: writer.bytes, Divided: writer.divided, Seconds: time.Since(began).Seconds()}, nil
+	return replayResult{Copied: writer.users, Kinesis: writer.copied, Bytes: writer.bytes, Divided: writer.divided, Seconds: time.Since(began).Seconds()}, nil
 }
 
 // streamARN resolves a stream's name, and tells the service's clock.
@@ -210,7 +214,7 @@ func streamARN(ctx context.Context, client *kinesis.Client, stream kinetrail.Str
 
 // leftOver is the error of a replay that did not come to its end.
 func (r *replayReader) leftOver(ctx context.Context, w *replayWriter, err error) error {
-	done := fmt.Sprintf("%s copied, and --from %s goes on", wasCopied(w.copied), r.resumeAt(w.pendingArrivals()))
+	done := fmt.Sprintf("%s copied, and --from %s goes on", wasCopied(w.users), r.resumeAt(w.pendingArrivals()))
 	if ctx.Err() != nil {
 		return &interruptedError{"interrupted: " + done}
 	}
@@ -231,10 +235,14 @@ func (a *app) writeReplay(form *choice, result replayResult) error {
 	if form.value == asJSON {
 		return a.writeJSON(result)
 	}
-	sentence := fmt.Sprintf("Copied %s of %s to %s, %d bytes in %v.", count(result.Copied, "record"), result.Source, result.Target,
+	packed := ""
+	if result.Kinesis != result.Copied {
+		packed = fmt.Sprintf(", in %s", count(result.Kinesis, "Kinesis record"))
+	}
+	sentence := fmt.Sprintf("Copied %s of %s to %s%s, %d bytes in %v.", count(result.Copied, "record"), result.Source, result.Target, packed,
 		result.Bytes, roundedTime(time.Duration(result.Seconds*float64(time.Second))))
 	if result.Divided > 0 {
-		sentence += fmt.Sprintf("\nOf these %s divided, whose records belong to several shards there.", strings.Replace(wasCopied(result.Divided), "record", "container", 1))
+		sentence += fmt.Sprintf("\nDivided %s, whose records belong to several shards there.", count(result.Divided, "container"))
 	}
 	_, err := io.WriteString(a.stdout, sentence+"\n")
 	return err

@@ -22,6 +22,8 @@ type route struct {
 	// when one of them is not known: that one can be any.
 	keys  []string
 	alone bool
+
+	users int // the records in it: 1, or those of the container
 }
 
 // routeOf decides where a record goes. source is the range of the shard it lies
@@ -33,7 +35,7 @@ func routeOf(r *kinetrail.Record, source shardmap.Range, target *shardmap.Map) r
 	entry := types.PutRecordsRequestEntry{Data: r.Data, PartitionKey: aws.String(r.StoredPartitionKey)}
 	if !r.OriginalKeyKnown {
 		entry.ExplicitHashKey = aws.String(source.Start.String())
-		return route{entries: []types.PutRecordsRequestEntry{entry}, alone: true}
+		return route{entries: []types.PutRecordsRequestEntry{entry}, alone: true, users: 1}
 	}
 	own := shardmap.HashKeyOf(r.PartitionKey)
 	switch {
@@ -42,7 +44,7 @@ func routeOf(r *kinetrail.Record, source shardmap.Range, target *shardmap.Map) r
 	case r.PartitionKey != r.StoredPartitionKey:
 		entry.ExplicitHashKey = aws.String(own.String())
 	}
-	return route{entries: []types.PutRecordsRequestEntry{entry}, keys: []string{r.PartitionKey}}
+	return route{entries: []types.PutRecordsRequestEntry{entry}, keys: []string{r.PartitionKey}, users: 1}
 }
 
 // routeOfContainer sends a container as it is when its records share a shard of
@@ -54,7 +56,7 @@ func routeOfContainer(r *kinetrail.Record, users []aggregate.UserRecord, target 
 	}
 	var parts []*part
 	byShard := make(map[string]*part)
-	var out route
+	out := route{users: len(users)}
 	for i := range users {
 		user := &users[i]
 		if reading := tracecarrier.Read(user.PartitionKey); reading.OriginalKeyKnown {

@@ -74,7 +74,7 @@ func TestReplayCopiesEveryKindOfRecordToTheShardOfItsKeyInOrder(t *testing.T) {
 		putAs(t, server, "a", "0", container("user-2", "user-3")) // both belong to the first
 	}
 	got := succeed(t, with(flags, "replay", "orders", "copy")...)
-	if want := regexp.MustCompile(`^Copied 15 records of orders to copy, \d+ bytes in .+\.\n$`); !want.MatchString(got) {
+	if want := regexp.MustCompile(`^Copied 18 records of orders to copy, in 15 Kinesis records, \d+ bytes in .+\.\n$`); !want.MatchString(got) {
 		t.Errorf("replay printed %q; want %s", got, want)
 	}
 	source, copied := storedRecords(t, server, "orders"), storedRecords(t, server, "copy")
@@ -103,8 +103,8 @@ func TestReplayDividesAContainerWhoseRecordsBelongToSeveralShards(t *testing.T) 
 	if err := json.Unmarshal([]byte(succeed(t, with(flags, "replay", "orders", "wide", "-o", "json")...)), &result); err != nil {
 		t.Fatal(err)
 	}
-	if result.Copied != 1 || result.Divided != 1 {
-		t.Errorf("replay -o json printed %+v; want one record, divided", result)
+	if result.Copied != len(keys) || result.Kinesis != 1 || result.Divided != 1 {
+		t.Errorf("replay -o json printed %+v; want %d records in one Kinesis record, divided", result, len(keys))
 	}
 	var found []string
 	for _, record := range tailed(t, flags, "wide") {

@@ -22,7 +22,7 @@ type replayWriter struct {
 	client   *kinesis.Client
 	source   *sourceShards
 	target   kinetrail.Stream
-	rate     int // records a second, 0 for no limit
+	rate     int // Kinesis records a second, 0 for no limit
 	patience time.Duration
 	progress *progress
 	reader   *replayReader
@@ -32,12 +32,13 @@ type replayWriter struct {
 	pending      []*replayRecord
 	pendingBytes int
 
-	copied, divided int
-	bytes           int64 // copied
-	began           time.Time
-	failing         time.Time // since when nothing is accepted, zero when something was
-	first           time.Time // when the first record arrived
-	last            string    // the shard of the record before
+	copied, users int // Kinesis records of the source, and the records in them
+	divided       int
+	bytes         int64 // copied
+	began         time.Time
+	failing       time.Time // since when nothing is accepted, zero when something was
+	first         time.Time // when the first record arrived
+	last          string    // the shard of the record before
 }
 
 // replayRecord is a record of the source on its way.
@@ -215,6 +216,7 @@ func (w *replayWriter) settle(batch []*replayRecord, results []types.PutRecordsR
 		r.entries = left
 		if len(left) == 0 {
 			w.copied++
+			w.users += r.users
 			w.pendingBytes -= r.size
 			w.failing = time.Time{}
 		}
@@ -284,7 +286,7 @@ func (w *replayWriter) show() {
 		return
 	}
 	w.progress.show("%s", replayBar(w.first, w.reader.copiedUpTo(w.pendingArrivals()), w.until)+
-		fmt.Sprintf("  %s, %.0f/s", count(w.copied, "record"), float64(w.copied)/max(time.Since(w.began).Seconds(), 0.001)))
+		fmt.Sprintf("  %s, %.0f/s", count(w.users, "record"), float64(w.users)/max(time.Since(w.began).Seconds(), 0.001)))
 }
 
 // replayBar draws how far a time is from another to a third.
