@@ -31,9 +31,15 @@ var runID = rand.Text()[:8]
 func inMemory(t *testing.T) (*miniredis.Miniredis, *redis.Client) {
 	t.Helper()
 	server := miniredis.RunT(t)
-	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	return server, dial(t, server)
+}
+
+// dial makes a client that is patient with a server on a busy machine.
+func dial(t *testing.T, server *miniredis.Miniredis) *redis.Client {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), DialTimeout: time.Minute, ReadTimeout: time.Minute, WriteTimeout: time.Minute})
 	t.Cleanup(func() { _ = client.Close() })
-	return server, client
+	return client
 }
 
 // clients are those of an in-process server and of the servers that
