@@ -67,6 +67,9 @@ func (s *Stream) RegisterConsumer(name string, tags map[string]string) (*Consume
 	now := s.region.account.Clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.mustExist(); err != nil {
+		return nil, err
+	}
 	s.forgetConsumers(now)
 	if s.consumers[name] != nil {
 		return nil, refuse(ResourceInUse, "Consumer %s under stream %s already exists for account %s.", name, s.Name, s.region.account.ID)

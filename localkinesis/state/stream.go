@@ -136,11 +136,27 @@ const goneForever = 1<<63 - 1
 func (s *Stream) delete(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.mustExist(); err != nil {
+		return err
+	}
 	return s.later(now, Deleting, s.region.account.DeleteDelay, change{Delete: true})
+}
+
+// mustExist refuses a change of a stream that was deleted after it was looked up:
+// the change would bring it back, and its name may be another stream's by now.
+// s.mu is held.
+func (s *Stream) mustExist() error {
+	if s.due.Load() == goneForever {
+		return s.region.noStream(s.Name)
+	}
+	return nil
 }
 
 // mustBeActive refuses a change while another one is pending. s.mu is held.
 func (s *Stream) mustBeActive() error {
+	if err := s.mustExist(); err != nil {
+		return err
+	}
 	if s.status != Active {
 		return refuse(ResourceInUse, "Stream %s under account %s not ACTIVE, instead in state %s",
 			s.Name, s.region.account.ID, s.status)
