@@ -19,6 +19,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,18 +31,23 @@ import (
 
 func TestAClientThatStopsSendingIsCutOff(t *testing.T) {
 	t.Parallel()
-	s := localkinesis.Start(t, withStream("orders", 1), func(o *localkinesis.Options) { o.ClientTimeout = 50 * time.Millisecond })
 	for what, sent := range map[string]string{
 		"nothing":     "",
 		"half a head": "POST / HTTP/1.1\r\nHost:",
 		"half a body": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{",
 	} {
-		conn := dialled(t, s)
-		_, err := io.WriteString(conn, sent)
-		must(t, 0, err)
-		if _, err := io.ReadAll(conn); err != nil { // returns at the end of the connection
-			t.Errorf("%s: %v; want the end of the connection", what, err)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			_, connections := overPipes(t, withStream("orders", 1), func(o *localkinesis.Options) { o.ClientTimeout = time.Second })
+			conn, err := connections.DialContext(t.Context(), "", "")
+			must(t, conn, err)
+			defer conn.Close()
+			_, err = io.WriteString(conn, sent)
+			must(t, 0, err)
+			began := time.Now()
+			if _, err := io.ReadAll(conn); err != nil || time.Since(began) != time.Second { // returns at the end of the connection
+				t.Errorf("%s: %v after %v; want the end of the connection after a second", what, err, time.Since(began))
+			}
+		})
 	}
 }
 
@@ -70,11 +76,15 @@ func TestAClientThatStopsReadingIsCutOff(t *testing.T) {
 
 func TestADelayIsNotTheClientsTime(t *testing.T) {
 	t.Parallel()
-	s := localkinesis.Start(t, withStream("orders", 1), func(o *localkinesis.Options) { o.ClientTimeout = 250 * time.Millisecond })
-	strike(t, s, "PutRecord delay=600ms")
-	if err := putOne(s.Client(once), "k"); err != nil {
-		t.Errorf("a put that is held back for longer than ClientTimeout: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, connections := overPipes(t, withStream("orders", 1), func(o *localkinesis.Options) { o.ClientTimeout = time.Second })
+		transport := &http.Transport{DialContext: connections.DialContext}
+		defer transport.CloseIdleConnections()
+		strike(t, s, "PutRecord delay=1m")
+		if err := putOne(s.Client(once, func(o *kinesis.Options) { o.HTTPClient = &http.Client{Transport: transport} }), "k"); err != nil {
+			t.Errorf("a put that is held back for longer than ClientTimeout: %v", err)
+		}
+	})
 }
 
 func TestASubscriptionOutlivesTheTimeOfItsClient(t *testing.T) {
@@ -89,13 +99,12 @@ func TestASubscriptionOutlivesTheTimeOfItsClient(t *testing.T) {
 		"HTTP/2":          {func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }, nil},
 		"HTTP/2 over TLS": {func(p *http.Protocols) { p.SetHTTP2(true) }, certificate},
 	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			s := localkinesis.Start(t, withStream("orders", 2), func(o *localkinesis.Options) {
-				o.ClientTimeout, o.Certificate = 250*time.Millisecond, set.certificate
+		synctest.Test(t, func(t *testing.T) {
+			s, connections := overPipes(t, withStream("orders", 2), func(o *localkinesis.Options) {
+				o.ClientTimeout, o.Certificate = time.Second, set.certificate
 			})
 			withConsumer(t, s)
-			transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, Protocols: new(http.Protocols)}
+			transport := &http.Transport{DialContext: connections.DialContext, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, Protocols: new(http.Protocols)}
 			set.protocols(transport.Protocols)
 			defer transport.CloseIdleConnections()
 			client := s.Client(once, func(o *kinesis.Options) { o.HTTPClient = &http.Client{Transport: transport} })
@@ -106,13 +115,13 @@ func TestASubscriptionOutlivesTheTimeOfItsClient(t *testing.T) {
 			})
 			events := must(t, out, err).GetStream()
 			defer events.Close()
-			strike(t, s, "PutRecord delay=600ms") // more than twice what a client has
+			strike(t, s, "PutRecord delay=3s") // more than a client has
 			for range 2 {
 				must(t, 0, putOne(client, onShard1))
 				for {
 					e := next(events)
 					if e == nil {
-						t.Fatalf("the subscription ended: %v", events.Err())
+						t.Fatalf("%s: the subscription ended: %v", what, events.Err())
 					}
 					if len(e.Records) > 0 {
 						break

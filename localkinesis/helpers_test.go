@@ -2,10 +2,14 @@ package localkinesis_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -91,4 +95,54 @@ func send(t *testing.T, s *localkinesis.Server, operation, body string, edit ...
 		t.Fatal(err)
 	}
 	return reply{status: response.StatusCode, header: response.Header, body: answer}
+}
+
+// pipes is a listener whose connections are pipes, so that a server and its
+// clients can live in virtual time.
+type pipes struct {
+	dialled chan net.Conn
+	closed  chan struct{}
+	close   func()
+}
+
+// overPipes serves on pipes until the test ends, which is one of virtual time.
+func overPipes(t *testing.T, opts ...func(*localkinesis.Options)) (*localkinesis.Server, *pipes) {
+	t.Helper()
+	p := &pipes{dialled: make(chan net.Conn), closed: make(chan struct{})}
+	p.close = sync.OnceFunc(func() { close(p.closed) })
+	s := inProcess(t, opts...)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(p) }()
+	synctest.Wait() // the server knows its URL
+	t.Cleanup(func() {
+		must(t, 0, s.Close())
+		must(t, 0, <-served)
+	})
+	return s, p
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.dialled:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error { p.close(); return nil }
+
+func (p *pipes) Addr() net.Addr { client, _ := net.Pipe(); return client.LocalAddr() }
+
+// DialContext is that of an http.Transport.
+func (p *pipes) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.dialled <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
