@@ -195,7 +195,7 @@ func (f *fake) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ .
 		if err != nil {
 			return err
 		}
-		t.rows[key] = changed
+		t.rows[key] = sent(changed)
 		if in.ReturnValues == types.ReturnValueAllNew {
 			out.Attributes = sent(changed)
 		}

@@ -63,8 +63,11 @@ var suite = []struct {
 	{"a checkpoint never moves back", testMovesBack},
 	{"the end of a shard is written with its children", testShardEnd},
 	{"a checkpoint survives its owner", testSurvives},
+	{"a write changes nothing but what it is for", testNothingElse},
 	{"a request leaves the owner in place", testRequest},
+	{"a request does not mind a renewal", testRequestAfterRenewal},
 	{"a second request is refused", testRequestTwice},
+	{"who is not the owner cannot be asked", testRequestForeign},
 	{"a free lease cannot be asked for", testRequestFree},
 	{"a released lease goes to its successor", testHandover},
 	{"a released lease without a successor is free", testRelease},
@@ -77,7 +80,7 @@ var suite = []struct {
 	{"a store judges no time", testClock},
 	{"an ended context is an error", testContext},
 	{"more than a thousand leases are listed", testMany},
-	{"what a store returns can be changed by the caller", testAliasing},
+	{"what a store returns and was given can be changed by the caller", testAliasing},
 }
 
 // bench is one running test of the suite.
@@ -447,6 +450,42 @@ func testSurvives(b *bench) {
 	}
 }
 
+// testNothingElse writes in every way to a row with a start, before its first
+// checkpoint and after it.
+func testNothingElse(b *bench) {
+	s, created := b.open(), shard()
+	created.Checkpoint, created.Start = kinetrail.Latest(), kinetrail.AtTime(time.Unix(1_700_000_000, 0))
+	b.must(s.Create(b.Context(), created))
+	row := b.row()
+	step := func(what string, write func(lease.Lease) (lease.Lease, error), change func(want *lease.Lease)) {
+		b.Helper()
+		want := row
+		change(&want)
+		written, err := write(row)
+		b.must(err)
+		b.same(what+" returned", written, want)
+		row = b.row()
+		b.same("the row after "+what, row, want)
+	}
+	take := func(l lease.Lease) (lease.Lease, error) { return s.Take(b.Context(), l, "a") }
+	renew := func(l lease.Lease) (lease.Lease, error) { return s.Renew(b.Context(), l) }
+	request := func(l lease.Lease) (lease.Lease, error) { return s.Request(b.Context(), l, "b") }
+	release := func(l lease.Lease) (lease.Lease, error) { return s.Release(b.Context(), l) }
+	checkpoint := func(l lease.Lease) (lease.Lease, error) {
+		l.Children = []string{"shardId-000000000009"} // which are for the end of the shard
+		return s.Checkpoint(b.Context(), l, at(3, 2))
+	}
+	for range 2 {
+		step("Take", take, func(l *lease.Lease) { l.Owner = "a"; l.Counter++ })
+		step("Renew", renew, func(l *lease.Lease) { l.Counter++ })
+		step("Request", request, func(l *lease.Lease) { l.Successor = "b" })
+		step("Renew with a successor", renew, func(l *lease.Lease) { l.Counter++ })
+		step("Release to a successor", release, func(l *lease.Lease) { l.Owner, l.Successor = "b", ""; l.Counter++; l.Switches++ })
+		step("Checkpoint", checkpoint, func(l *lease.Lease) { l.Checkpoint, l.Switches = at(3, 2), 0; l.Counter++ })
+		step("Release", release, func(l *lease.Lease) { l.Owner = ""; l.Counter++ })
+	}
+}
+
 func testRequest(b *bench) {
 	s, held := b.taken("a")
 	asked, err := b.open().Request(b.Context(), held, "b")
@@ -474,10 +513,26 @@ func testRequestTwice(b *bench) {
 	b.must(err)
 	_, err = s.Request(b.Context(), held, "c")
 	b.refused("a second Request", err, asked)
+}
+
+func testRequestForeign(b *bench) {
+	s, held := b.taken("a")
 	foreign := held
 	foreign.Owner = "z"
-	_, err = s.Request(b.Context(), foreign, "c")
-	b.refused("a Request to who is not the owner", err, asked)
+	_, err := s.Request(b.Context(), foreign, "b")
+	b.refused("a Request to who is not the owner", err, held)
+}
+
+func testRequestAfterRenewal(b *bench) {
+	s, held := b.taken("a")
+	renewed, err := s.Renew(b.Context(), held)
+	b.must(err)
+	asked, err := b.open().Request(b.Context(), held, "b")
+	b.must(err)
+	want := renewed
+	want.Successor = "b"
+	b.same("the lease asked for as it was before a renewal", asked, want)
+	b.same("the row", b.row(), want)
 }
 
 func testRequestFree(b *bench) {
@@ -655,6 +710,21 @@ func testContext(b *bench) {
 	if err := s.Create(ctx, lease.Lease{Key: "another", ShardID: "another"}); !errors.Is(err, context.Canceled) {
 		b.Errorf("Create: %v; want context.Canceled", err)
 	}
+	if _, err := s.Take(ctx, held, "b"); !errors.Is(err, context.Canceled) {
+		b.Errorf("Take: %v; want context.Canceled", err)
+	}
+	if _, err := s.Request(ctx, held, "b"); !errors.Is(err, context.Canceled) {
+		b.Errorf("Request: %v; want context.Canceled", err)
+	}
+	if _, err := s.Checkpoint(ctx, held, at(1, 0)); !errors.Is(err, context.Canceled) {
+		b.Errorf("Checkpoint: %v; want context.Canceled", err)
+	}
+	if _, err := s.Release(ctx, held); !errors.Is(err, context.Canceled) {
+		b.Errorf("Release: %v; want context.Canceled", err)
+	}
+	if err := s.Delete(ctx, held); !errors.Is(err, context.Canceled) {
+		b.Errorf("Delete: %v; want context.Canceled", err)
+	}
 }
 
 func testMany(b *bench) {
@@ -678,9 +748,25 @@ func testMany(b *bench) {
 }
 
 func testAliasing(b *bench) {
-	s, _ := b.created()
+	s, given := b.open(), shard()
+	b.must(s.Create(b.Context(), given))
+	given.Parents[0] = "changed"
+	b.same("the row after the caller changed what it gave to Create", b.row(), shard())
 	leases, err := s.List(b.Context())
 	b.must(err)
 	leases[0].Parents[0] = "changed"
-	b.same("the row after the caller changed its copy", b.row(), shard())
+	b.same("the row after the caller changed what List returned", b.row(), shard())
+
+	want := b.row()
+	want.Owner, want.Checkpoint, want.Counter = "a", kinetrail.ShardEnd(), want.Counter+2
+	want.Children = []string{"shardId-000000000007"}
+	held, err := s.Take(b.Context(), b.row(), "a")
+	b.must(err)
+	taken := held.Clone()
+	held.Parents[0] = "changed"
+	taken.Children = []string{"shardId-000000000007"}
+	done, err := s.Checkpoint(b.Context(), taken, kinetrail.ShardEnd())
+	b.must(err)
+	done.Parents[0], done.Children[0], taken.Children[0] = "changed", "changed", "changed"
+	b.same("the row after the caller changed what Take and Checkpoint returned and were given", b.row(), want)
 }
