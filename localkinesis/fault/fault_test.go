@@ -3,7 +3,10 @@ package fault_test
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,10 +107,63 @@ func TestEveryOperationOfTheServiceCanFail(t *testing.T) {
 	}
 }
 
+func TestASeedPicksTheRecordsThatFailAndWithoutOneTheFirstDo(t *testing.T) {
+	t.Parallel()
+	failed := func(seed uint64) string {
+		var faults fault.Set
+		if err := faults.Add(fault.Rule{Operation: "PutRecords", Records: 2, Seed: seed}); err != nil {
+			t.Fatal(err)
+		}
+		e := faults.Meet(fault.Call{Operation: "PutRecords", Shards: make([]string, 9)})
+		return fmt.Sprint(slices.Sorted(maps.Keys(e.Failed)))
+	}
+	if got := failed(0); got != "[0 1]" {
+		t.Errorf("without a seed %s fail; want the first two", got)
+	}
+	seen := map[string]bool{}
+	for seed := range uint64(20) {
+		one, again := failed(seed+1), failed(seed+1)
+		if one != again || len(strings.Fields(one)) != 2 {
+			t.Errorf("seed %d: %s, and again %s; want the same two records", seed+1, one, again)
+		}
+		seen[one] = true
+	}
+	if len(seen) < 10 {
+		t.Errorf("20 seeds pick %d different pairs of 36: %v; want at least 10", len(seen), seen)
+	}
+}
+
+func TestEffectsOfRulesAddUpAndTheFirstErrorDecides(t *testing.T) {
+	t.Parallel()
+	var faults fault.Set
+	err := faults.Add(
+		fault.Rule{Delay: time.Second, Drop: fault.DropAfter, Error: "A"},
+		fault.Rule{Delay: time.Second, Drop: fault.DropBefore, Error: "B"},
+		fault.Rule{Operation: "PutRecords", Records: 1, Error: "C"},
+		fault.Rule{Operation: "PutRecords", Records: 2, Error: "D"},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := faults.Meet(fault.Call{Operation: "PutRecords", Shards: make([]string, 3)})
+	want := fault.Effects{
+		Delay: 2 * time.Second, Drop: fault.DropAfter, Error: "A",
+		Failed: map[int]fault.Failure{0: {Error: "C"}, 1: {Error: "D"}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the effects are %+v; want %+v", got, want)
+	}
+}
+
 func TestASetWithAnInvalidRuleStaysAsItWas(t *testing.T) {
 	t.Parallel()
 	var faults fault.Set
-	for _, bad := range []fault.Rule{{}, {Operation: "Putrecords", Error: "X"}} {
+	for _, bad := range []fault.Rule{
+		{}, {Operation: "Putrecords", Error: "X"},
+		{Nth: -1, Error: "X"}, {Times: -1, Error: "X"}, {Delay: -1},
+		{Operation: "PutRecords", Records: -1, Error: "X"}, {Operation: "SubscribeToShard", Cut: -1, Error: "X"},
+		{Probability: -0.5, Error: "X"}, {Probability: math.NaN(), Error: "X"},
+	} {
 		if err := faults.Add(fault.Rule{Error: "X"}, bad); !errors.Is(err, fault.ErrInvalidRule) {
 			t.Errorf("Add of %s = %v; want ErrInvalidRule", &bad, err)
 		}

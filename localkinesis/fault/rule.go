@@ -98,7 +98,7 @@ func (r *Rule) check() error {
 		return invalid("%s: Kinesis has no operation %q; one is PutRecords, and * is all of them", r, r.Operation)
 	case r.Nth < 0 || r.Times < 0 || r.Records < 0 || r.Cut < 0 || r.Delay < 0:
 		return invalid("%s: a count or a delay is below zero", r)
-	case r.Probability < 0 || r.Probability > 1:
+	case !(r.Probability >= 0 && r.Probability <= 1): // nor is NaN
 		return invalid("%s: p is %v, not between 0 and 1", r, r.Probability)
 	case r.Drop != "" && r.Drop != DropBefore && r.Drop != DropAfter:
 		return invalid("%s: drop is %q, not before or after", r, r.Drop)

@@ -197,6 +197,8 @@ func (r *armedRule) failRecords(e *Effects, c Call) {
 		failure.Error = "ProvisionedThroughputExceededException"
 	}
 	for _, i := range candidates[:min(r.rule.Records, len(candidates))] {
-		e.Failed[i] = failure
+		if _, decided := e.Failed[i]; !decided {
+			e.Failed[i] = failure
+		}
 	}
 }
