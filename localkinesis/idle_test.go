@@ -8,13 +8,17 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kinetrail/kinetrail/localkinesis"
 )
 
-// maxIdleBytes is what an idle subscription may take up, client and server
-// together.
-const maxIdleBytes = 64 << 10
+// What an idle subscription may take up, client and server together: about twice
+// what it does. The race detector adds a quarter.
+const (
+	maxIdleBytes           = 32 << 10
+	maxIdleBytesOnANetwork = 128 << 10 // with a connection of its own over HTTP/1.1
+)
 
 // subscribeAll opens a subscription for each of the stream's shards and each of
 // twenty consumers, and returns them once they have nothing more to say.
@@ -96,8 +100,11 @@ func TestThousandsOfIdleSubscriptionsTakeUpLittleMemoryAndEndWithTheServer(t *te
 		}
 		must(t, 0, body.Close())
 	}
-	if left := runtime.NumGoroutine(); left > goroutines {
-		t.Errorf("%d goroutines after the server closed; %d before it was made", left, goroutines)
+	// A goroutine whose end was noticed may still have its last steps to do.
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines a minute after the server closed; %d before it was made", runtime.NumGoroutine(), goroutines)
+		}
 	}
 }
 
@@ -117,8 +124,8 @@ func TestIdleSubscriptionsOverTheNetworkEndWithTheServer(t *testing.T) {
 			idle := subscribeAll(t, s, shards, transport)
 			each := (inUse() - before) / int64(len(idle))
 			t.Logf("%d idle subscriptions over %s take up %d bytes each", len(idle), what, each)
-			if each > maxIdleBytes {
-				t.Errorf("%d idle subscriptions over %s take up %d bytes each; want at most %d", len(idle), what, each, maxIdleBytes)
+			if each > maxIdleBytesOnANetwork {
+				t.Errorf("%d idle subscriptions over %s take up %d bytes each; want at most %d", len(idle), what, each, maxIdleBytesOnANetwork)
 			}
 			must(t, 0, s.Close())
 			for _, body := range idle {
