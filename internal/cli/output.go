@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,15 +78,35 @@ func (a *app) encodeJSON(indent string, value any) error {
 // jsonData is how a record's data stands in JSON: as text where it is text, in
 // base64 otherwise, which the encoding then says.
 type jsonData struct {
-	Data         string `json:"data"`
-	DataEncoding string `json:"data_encoding,omitempty"`
+	Data         *string `json:"data"` // null in none that is written
+	DataEncoding string  `json:"data_encoding,omitempty"`
 }
 
 func newJSONData(data []byte) jsonData {
-	if utf8.Valid(data) {
-		return jsonData{Data: string(data)}
+	text, encoding := string(data), ""
+	if !utf8.Valid(data) {
+		text, encoding = base64.StdEncoding.EncodeToString(data), asBase64
 	}
-	return jsonData{Data: base64.StdEncoding.EncodeToString(data), DataEncoding: "base64"}
+	return jsonData{Data: &text, DataEncoding: encoding}
+}
+
+const asBase64 = "base64"
+
+// bytes is the data that stands there.
+func (d jsonData) bytes() ([]byte, error) {
+	switch {
+	case d.Data == nil:
+		return nil, errors.New("it has no data")
+	case d.DataEncoding == "":
+		return []byte(*d.Data), nil
+	case d.DataEncoding != asBase64:
+		return nil, fmt.Errorf("its data_encoding is %s; it can be base64", abbreviate(d.DataEncoding))
+	}
+	data, err := base64.StdEncoding.DecodeString(*d.Data)
+	if err != nil {
+		return nil, errors.New("its data is no base64")
+	}
+	return data, nil
 }
 
 // textOrNull is a string that JSON shows as null when there is none.

@@ -1,14 +1,8 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"iter"
-	"slices"
 	"time"
 
 	"github.com/kinetrail/kinetrail"
@@ -39,10 +33,20 @@ with TRACESTATE, in the way that --carrier names:
 The first three leave each record on the shard of its own key. Headers given with
 -H need a container too, so -H means --carrier headers.
 
+With --input json every line of stdin is an object as "kinetrail tail -o json" writes
+it. It has data, and may have partition_key, explicit_hash_key, headers, traceparent
+and tracestate; what it does not say is as the flags and TRACEPARENT say, and what
+else tail writes is left alone. Here, too, the carrier is headers unless --carrier
+says otherwise: records with a trace or headers go into containers, others do not.
+
 On Ctrl-C put sends what it has read, and says how many records the stream took.`,
 		Example: `  echo hello | kinetrail --local put greetings -k user-1 --create
   kinetrail put orders '{"id": 7}' -k customer-42
   kinetrail put orders -k customer-42 < orders.jsonl
+
+  # Each record with a key of its own; and a copy of a stream
+  echo '{"partition_key": "customer-42", "data": "hello"}' | kinetrail put orders --input json
+  kinetrail tail orders --no-follow -o json | kinetrail put orders-trial --input json
 
   # Continue a trace
   export TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
@@ -53,6 +57,9 @@ On Ctrl-C put sends what it has read, and says how many records the stream took.
 	cmd.Flags().VarP(&flags.key, "key", "k", "partition `key` of the records (default: a random one each)")
 	cmd.Flags().Var(&flags.hashKey, "explicit-hash-key", "`number` that decides the shard instead of the key")
 	cmd.Flags().VarP(&flags.headers, "header", "H", "header of the records; repeatable")
+	flags.input = &choice{value: asLines, allowed: []string{asLines, asJSON}}
+	cmd.Flags().Var(flags.input, "input", "what stdin holds: "+oneOf(flags.input.allowed))
+	completeWith(cmd, "input", flags.input.allowed...)
 	cmd.Flags().Var(&flags.carrier, "carrier", "how the trace travels, see above")
 	cmd.Flags().BoolVar(&flags.create, "create", false, "create the stream, with one shard, if there is none")
 	flags.metrics = metricsFlag(cmd)
@@ -69,6 +76,9 @@ On Ctrl-C put sends what it has read, and says how many records the stream took.
 		if flags.create && stream.ARN() != "" {
 			return usageErrorf(cmd, "--create needs the name of a stream, not its ARN")
 		}
+		if flags.input.value == asJSON && len(args) == 2 {
+			return usageErrorf(cmd, "--input json reads stdin, so DATA is too much")
+		}
 		var data *string
 		if len(args) == 2 {
 			data = &args[1]
@@ -83,6 +93,7 @@ type putFlags struct {
 	key     partitionKey
 	hashKey hashKeyFlag
 	headers headerFlags
+	input   *choice
 	carrier carrierFlag
 	create  bool
 	metrics *address
@@ -131,12 +142,13 @@ func (a *app) put(ctx context.Context, stream kinetrail.Stream, data *string, fl
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
 	receipt := a.newReceipt(flags.form, data == nil)
-	putLines(ctx, p, a.inputLines(reading, data), receipt, kinetrail.Record{
+	parse := flags.parser(kinetrail.Record{
 		PartitionKey:    string(flags.key),
 		ExplicitHashKey: string(flags.hashKey),
 		Headers:         flags.headers,
 		Trace:           trace,
 	})
+	putLines(ctx, p, a.inputLines(reading, data), parse, receipt)
 	flush, done := outlasting(ctx, interruptedFlush)
 	defer done()
 	// Close only fails over records it could not deliver, and each of those
@@ -165,7 +177,7 @@ func (f *putFlags) carrierFor(trace kinetrail.TraceContext) tracecarrier.Carrier
 	switch {
 	case f.carrier != "":
 		return tracecarrier.Carrier(f.carrier)
-	case len(f.headers) > 0:
+	case len(f.headers) > 0 || f.input.value == asJSON: // any line may have headers
 		return tracecarrier.Headers
 	case !trace.IsZero():
 		return tracecarrier.Lossless
@@ -187,72 +199,9 @@ func (a *app) traceFromEnvironment() kinetrail.TraceContext {
 	return kinetrail.TraceContext{Parent: parent, State: state}
 }
 
-// line is one line of the input, or the error that ended it.
-type line struct {
-	data []byte
-	err  error
-}
-
-// inputLines hands out data alone, or every line of stdin. Reading stdin cannot
-// be interrupted: after ctx has ended, the goroutine that reads it ends with
-// the next line, or with the program.
-func (a *app) inputLines(ctx context.Context, data *string) <-chan line {
-	lines := make(chan line, 1)
-	if data != nil {
-		lines <- line{data: []byte(*data)}
-		close(lines)
-		return lines
-	}
-	go func() {
-		defer close(lines)
-		for l := range splitLines(a.stdin) {
-			select {
-			case lines <- l:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return lines
-}
-
-// splitLines yields every line without its line feed, and the last one also
-// when it has none.
-func splitLines(input io.Reader) iter.Seq[line] {
-	return func(yield func(line) bool) {
-		scanner := bufio.NewScanner(input)
-		scanner.Buffer(nil, kinetrail.MaxRecordBytes+1)
-		scanner.Split(scanLine)
-		for scanner.Scan() {
-			if !yield(line{data: slices.Clone(scanner.Bytes())}) {
-				return
-			}
-		}
-		err := scanner.Err()
-		if errors.Is(err, bufio.ErrTooLong) {
-			err = fmt.Errorf("it is longer than %d bytes, the most a Kinesis record can have", kinetrail.MaxRecordBytes)
-		}
-		if err != nil {
-			yield(line{err: err})
-		}
-	}
-}
-
-// scanLine is bufio.ScanLines without its taste for Windows: a carriage return
-// is data.
-func scanLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if end := bytes.IndexByte(data, '\n'); end >= 0 {
-		return end + 1, data[:end], nil
-	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
-	}
-	return 0, nil, nil
-}
-
 // putLines gives every line to the producer until the input ends, ctx ends, or
 // a record is refused.
-func putLines(ctx context.Context, p *producer.Producer, lines <-chan line, receipt *receipt, record kinetrail.Record) {
+func putLines(ctx context.Context, p *producer.Producer, lines <-chan line, parse lineParser, receipt *receipt) {
 	for number := 0; ; number++ {
 		select {
 		case <-ctx.Done():
@@ -263,9 +212,8 @@ func putLines(ctx context.Context, p *producer.Producer, lines <-chan line, rece
 			if !more {
 				return
 			}
-			record.Data = l.data
 			deliver := func(result producer.Result) { receipt.deliver(number, result) }
-			err := l.err
+			record, err := parse(l)
 			if err == nil {
 				err = p.PutAsync(ctx, record, deliver)
 			}

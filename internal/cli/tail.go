@@ -225,16 +225,19 @@ func (a *app) writeRaw(r *kinetrail.Record) error {
 	return err
 }
 
-// tailRecord is one line of tail -o json.
+// tailRecord is one line of tail -o json, and of put --input json.
 type tailRecord struct {
 	ShardID            string       `json:"shard_id"`
 	SequenceNumber     string       `json:"sequence_number"`
 	SubSequence        int          `json:"sub_sequence_number"`
-	PartitionKey       string       `json:"partition_key"`
+	PartitionKey       *string      `json:"partition_key"` // null in none that is written
 	StoredPartitionKey string       `json:"stored_partition_key"`
+	ExplicitHashKey    *string      `json:"explicit_hash_key,omitempty"` // for a plain record Kinesis does not tell
 	Headers            []jsonHeader `json:"headers"`
 	TraceID            *string      `json:"trace_id"`
 	SpanID             *string      `json:"span_id"`
+	Traceparent        *string      `json:"traceparent,omitempty"`
+	Tracestate         *string      `json:"tracestate,omitempty"`
 	ArrivedAt          string       `json:"arrived_at"`
 	jsonData
 }
@@ -245,11 +248,14 @@ func tailRecordOf(r *kinetrail.Record) tailRecord {
 		ShardID:            r.ShardID,
 		SequenceNumber:     r.Position.Sequence(),
 		SubSequence:        r.Position.Sub(),
-		PartitionKey:       r.PartitionKey,
+		PartitionKey:       &r.PartitionKey,
 		StoredPartitionKey: r.StoredPartitionKey,
+		ExplicitHashKey:    textOrNull(r.ExplicitHashKey),
 		Headers:            jsonHeaders(r.Headers),
 		TraceID:            traceID,
 		SpanID:             spanID,
+		Traceparent:        textOrNull(r.Trace.Parent),
+		Tracestate:         textOrNull(r.Trace.State),
 		ArrivedAt:          r.ArrivedAt.UTC().Format(arrivalLayout),
 		jsonData:           newJSONData(r.Data),
 	}
