@@ -14,7 +14,6 @@
 //	}
 //
 // Package memlease is the smallest store that passes: each of its writes applies a
-// lease.Change in one atomic step. Faults wraps any
-// store with the errors of a network: calls that fail, and calls that take
-// effect while their reply is lost.
+// lease.Change in one atomic step. Faults wraps any store with the errors of a
+// network: calls that fail, and calls that take effect while their reply is lost.
 package leasetest
