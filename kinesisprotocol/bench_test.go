@@ -29,7 +29,7 @@ var (
 	protocols = []struct {
 		name     string
 		protocol smithyhttp.ClientProtocol
-	}{{"sdk", sdk}, {"kinesisprotocol", ours}}
+	}{{"sdk", sdk}, {"kinesisprotocol", ours}, {"cbor", cborProtocol()}}
 
 	putRecords = smithy.NewOperationSchema(schemas.PutRecords, schemas.PutRecordsInput, schemas.PutRecordsOutput)
 	getRecords = smithy.NewOperationSchema(schemas.GetRecords, schemas.GetRecordsInput, schemas.GetRecordsOutput)
@@ -69,28 +69,48 @@ func send(b *testing.B, request *smithyhttp.Request) {
 }
 
 func BenchmarkPutRecordsResponse(b *testing.B) {
-	body := putAnswer(500)
 	for _, p := range protocols {
 		b.Run("500/"+p.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				output := &kinesis.PutRecordsOutput{}
-				if err := p.protocol.DeserializeResponse(b.Context(), putRecords, kinesis.TypeRegistry, answer(200, body), output); err != nil {
-					b.Fatal(err)
-				}
-				if len(output.Records) != 500 {
-					b.Fatalf("%d results; want 500", len(output.Records))
-				}
-			}
-			perRecord(b, 500)
+			benchmarkPutRecordsResponse(b, p.protocol, p.name == "cbor", func(output *kinesis.PutRecordsOutput) int { return len(output.Records) })
 		})
 	}
+	var results []kinesisprotocol.Result
+	for _, form := range []string{"json", "cbor"} {
+		b.Run("500/into/"+form, func(b *testing.B) {
+			protocol := kinesis.New(kinesis.Options{}, kinesisprotocol.ResultsInto(&results)).Options().Protocol
+			benchmarkPutRecordsResponse(b, protocol, form == "cbor", func(*kinesis.PutRecordsOutput) int { return len(results) })
+		})
+	}
+}
+
+func benchmarkPutRecordsResponse(b *testing.B, protocol smithyhttp.ClientProtocol, inCBOR bool, results func(*kinesis.PutRecordsOutput) int) {
+	response := func() *smithyhttp.Response { return answer(200, putAnswer(500)) }
+	if inCBOR {
+		response = func() *smithyhttp.Response { return cborAnswer(200, putAnswerCBOR(500)) }
+	}
+	given := response()
+	body, err := io.ReadAll(given.Body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		output := &kinesis.PutRecordsOutput{}
+		given.Body = io.NopCloser(bytes.NewReader(body))
+		if err := protocol.DeserializeResponse(b.Context(), putRecords, kinesis.TypeRegistry, given, output); err != nil {
+			b.Fatal(err)
+		}
+		if got := results(output); got != 500 {
+			b.Fatalf("%d results; want 500", got)
+		}
+	}
+	perRecord(b, 500)
 }
 
 func BenchmarkGetRecordsResponse(b *testing.B) {
 	for _, page := range []struct{ records, size int }{{10_000, 100}, {9_000, 1024}} {
 		body := getAnswer(page.records, page.size)
-		for _, p := range protocols {
+		for _, p := range protocols[:2] { // those that read JSON
 			b.Run(fmt.Sprintf("%dx%dB/%s", page.records, page.size, p.name), func(b *testing.B) {
 				b.ReportAllocs()
 				b.SetBytes(int64(len(body)))
@@ -195,6 +215,16 @@ func putAnswer(records int) []byte {
 		results[i] = fmt.Sprintf(`{"SequenceNumber":"49545115243490985018280067714973144582180062593244%06d","ShardId":"shardId-%012d"}`, i, i%4)
 	}
 	return []byte(`{"FailedRecordCount":0,"Records":[` + strings.Join(results, ",") + `]}`)
+}
+
+// putAnswerCBOR is the same in the service's CBOR, whose maps and arrays have no
+// length in front.
+func putAnswerCBOR(records int) []byte {
+	body := []byte("\xbf\x71FailedRecordCount\x00\x67Records\x9f")
+	for i := range records {
+		body = fmt.Appendf(body, "\xbf\x6eSequenceNumber\x78\x3849545115243490985018280067714973144582180062593244%06d\x67ShardId\x74shardId-%012d\xff", i, i%4)
+	}
+	return append(body, "\xff\xff"...)
 }
 
 func getAnswer(records, size int) []byte {

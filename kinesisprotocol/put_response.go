@@ -3,6 +3,7 @@ package kinesisprotocol
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/kinetrail/kinetrail"
@@ -21,7 +22,7 @@ type putAnswer struct {
 
 	page       []byte
 	text       []byte // of all results, one behind the other
-	shards     []span // each text once, or a few times
+	shards     []span // each text once, or a few times; the first one is none
 	seen       [128]int32
 	results    []putResult
 	kept       int   // how many of their texts there are, without the shards
@@ -34,7 +35,7 @@ type putAnswer struct {
 // putResult is one result.
 type putResult struct {
 	number, code, message span
-	shard                 int32 // its place among the shards, plus one, 0 for none
+	shard                 int32 // its place among the shards
 }
 
 // span is where a text lies in that of all results, and zero for none: the first
@@ -51,7 +52,7 @@ var putAnswers = sync.Pool{New: func() any { return new(putAnswer) }}
 // lendPutAnswer is memory to read an answer with.
 func lendPutAnswer(output *kinesis.PutRecordsOutput, into *[]Result) *putAnswer {
 	a := putAnswers.Get().(*putAnswer)
-	*a = putAnswer{output: output, into: into, page: a.page[:0], text: append(a.text[:0], 0), shards: a.shards[:0], results: a.results[:0]}
+	*a = putAnswer{output: output, into: into, page: a.page[:0], text: append(a.text[:0], 0), shards: append(a.shards[:0], span{}), results: a.results[:0]}
 	return a
 }
 
@@ -84,7 +85,7 @@ func (a *putAnswer) done(page []byte) {
 	*a.output = kinesis.PutRecordsOutput{EncryptionType: a.encryption, FailedRecordCount: a.failed}
 	switch text := string(a.text); {
 	case a.into != nil:
-		*a.into = a.appendResults((*a.into)[:0], text)
+		*a.into = a.resultsIn(*a.into, text)
 	case a.listed:
 		a.output.Records = a.entries(text)
 	}
@@ -95,15 +96,15 @@ func (a *putAnswer) done(page []byte) {
 	}
 }
 
-// appendResults appends the results in our type.
-func (a *putAnswer) appendResults(results []Result, text string) []Result {
+// resultsIn are the results in our type, in place of those that are there.
+func (a *putAnswer) resultsIn(results []Result, text string) []Result {
+	results = slices.Grow(results[:0], len(a.results))[:len(a.results)]
 	for i := range a.results {
-		r := &a.results[i]
-		result := Result{SequenceNumber: r.number.of(text), ErrorCode: r.code.of(text), ErrorMessage: r.message.of(text)}
-		if r.shard != 0 {
-			result.ShardID = a.shards[r.shard-1].of(text)
-		}
-		results = append(results, result)
+		from, to := &a.results[i], &results[i]
+		to.SequenceNumber = from.number.of(text)
+		to.ShardID = a.shards[from.shard].of(text)
+		to.ErrorCode = from.code.of(text)
+		to.ErrorMessage = from.message.of(text)
 	}
 	return results
 }
@@ -131,7 +132,7 @@ func (a *putAnswer) entries(text string) []types.PutRecordsResultEntry {
 		r, entry := &a.results[i], &entries[i]
 		entry.SequenceNumber, entry.ErrorCode, entry.ErrorMessage = keep(r.number), keep(r.code), keep(r.message)
 		if r.shard != 0 {
-			entry.ShardId = &shards[r.shard-1]
+			entry.ShardId = &shards[r.shard]
 		}
 	}
 	return entries
@@ -159,7 +160,7 @@ func (a *putAnswer) shard(id []byte) int32 {
 		return *seen
 	}
 	a.shards = append(a.shards, a.add(id))
-	number := int32(len(a.shards))
+	number := int32(len(a.shards) - 1)
 	if isPlain(id) { // and so means the same wherever it stands
 		*seen = number
 	}
@@ -178,11 +179,8 @@ func (a *putAnswer) slot(id []byte) *int32 {
 
 // names reports whether a number is that of a shard.
 func (a *putAnswer) names(number int32, id []byte) bool {
-	if number == 0 {
-		return false
-	}
-	known := a.shards[number-1]
-	return string(a.text[known.from:known.to]) == string(id)
+	known := a.shards[number]
+	return number != 0 && string(a.text[known.from:known.to]) == string(id)
 }
 
 // member takes note of a member of r.
