@@ -120,10 +120,25 @@ func appendMemberCBOR(body []byte, name string, value *string) []byte {
 // appendText appends a text. What is not UTF-8 becomes U+FFFD, byte by byte, as
 // in JSON.
 func appendText(body []byte, text string) []byte {
-	if !utf8.ValidString(text) {
+	if !isASCII(text) && !utf8.ValidString(text) {
 		text = string([]rune(text))
 	}
 	return append(appendHead(body, cborText, len(text)), text...)
+}
+
+// isASCII reports whether text is ASCII, as keys are: eight of its bytes at a time,
+// the last eight once more.
+func isASCII(text string) bool {
+	const tops = 0x8080808080808080
+	bytes := bytesOf(text)
+	if len(bytes) < 8 {
+		return false // not worth it
+	}
+	found := binary.LittleEndian.Uint64(bytes[len(bytes)-8:])
+	for ; len(bytes) > 8; bytes = bytes[8:] {
+		found |= binary.LittleEndian.Uint64(bytes)
+	}
+	return found&tops == 0
 }
 
 // appendHead appends the type of an item with the number that belongs to it, as
