@@ -9,7 +9,7 @@ import (
 // candidate is a lease that could be read now: its shard is not finished and its
 // parents are.
 type candidate struct {
-	lease.Lease
+	*lease.Lease
 
 	available bool // free or expired: it may be taken without asking
 	neglected bool // available for so long that nobody else seems to want it
@@ -37,7 +37,7 @@ func assign(me string, leases []candidate, maxLeases int) plan {
 			free = append(free, l)
 			continue
 		}
-		counts[claimant(l.Lease)]++
+		counts[claimant(*l.Lease)]++
 	}
 	share := (len(leases) + len(counts) - 1) / len(counts)
 	limit := len(leases)
@@ -50,7 +50,7 @@ func assign(me string, leases []candidate, maxLeases int) plan {
 	for _, l := range free {
 		have := counts[me] + len(p.take)
 		if have < share || l.neglected && have < limit {
-			p.take = append(p.take, l.Lease)
+			p.take = append(p.take, *l.Lease)
 		}
 	}
 	counts[me] += len(p.take)
@@ -70,7 +70,10 @@ func claimant(l lease.Lease) string {
 
 // requests picks the leases to ask for.
 func requests(me string, leases []candidate, counts map[string]int, share int) []lease.Lease {
-	owned := make(map[string][]lease.Lease)
+	if counts[me] >= share {
+		return nil
+	}
+	owned := make(map[string][]*lease.Lease)
 	for _, l := range leases {
 		if l.Owner != me && l.Successor == "" {
 			owned[l.Owner] = append(owned[l.Owner], l.Lease)
@@ -89,7 +92,7 @@ func requests(me string, leases []candidate, counts map[string]int, share int) [
 		}
 		left := owned[from]
 		i := rand.IntN(len(left))
-		asked = append(asked, left[i])
+		asked = append(asked, *left[i])
 		left[i] = left[len(left)-1]
 		owned[from] = left[:len(left)-1]
 		counts[from]--

@@ -11,7 +11,7 @@ import (
 func owned(owners ...string) []candidate {
 	var leases []candidate
 	for i, owner := range owners {
-		c := candidate{Lease: lease.Lease{Key: fmt.Sprint(i), Owner: owner}, available: owner == ""}
+		c := candidate{Lease: &lease.Lease{Key: fmt.Sprint(i), Owner: owner}, available: owner == ""}
 		if len(owner) == 3 {
 			c.Owner, c.Successor = owner[:1], owner[2:]
 		}
@@ -125,7 +125,7 @@ func TestAssignSettlesInFewRounds(t *testing.T) {
 func owned2(owners []string) []candidate {
 	var leases []candidate
 	for i, owner := range owners {
-		leases = append(leases, candidate{Lease: lease.Lease{Key: fmt.Sprint(i), Owner: owner}})
+		leases = append(leases, candidate{Lease: &lease.Lease{Key: fmt.Sprint(i), Owner: owner}})
 	}
 	return leases
 }

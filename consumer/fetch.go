@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/internal/tracing"
@@ -34,7 +33,7 @@ type source struct {
 	meter    *shardMeter
 	spans    *spans
 	buffered *budget
-	polled   *atomic.Int64 // shards being polled
+	polling  *polling
 	split    *deaggregator
 	giveUp   bool // on errors that asking again does not heal
 	opened   func()

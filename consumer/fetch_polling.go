@@ -29,6 +29,7 @@ import (
 type poller struct {
 	source
 
+	seat      uint64
 	iterator  *string
 	options   []func(*kinesis.Options) // of its GetRecords calls
 	into      []kinesisprotocol.Record // where their records go
@@ -45,7 +46,7 @@ func noRetries(o *kinesis.Options) { o.Retryer = aws.NopRetryer{} }
 // into *into where that is possible. Whatever is wrapped around a client may look
 // at the records it answers, so only a bare client gets to hear of the list.
 func callOptions(api API, o *Options, into *[]kinesisprotocol.Record) []func(*kinesis.Options) {
-	options := []func(*kinesis.Options){noRetries, o.speak}
+	options := []func(*kinesis.Options){noRetries, o.speak, o.locate}
 	if _, bare := api.(*kinesis.Client); bare && o.Wire != kinesisprotocol.SDK {
 		options = append(options, kinesisprotocol.Into(into))
 	}
@@ -95,12 +96,12 @@ func (p *poller) next(ctx context.Context) (*page, error) {
 
 // newPoller counts a poller in.
 func newPoller(s source) *poller {
-	s.polled.Add(1)
-	return &poller{source: s}
+	s.polling.shards.Add(1)
+	return &poller{source: s, seat: s.polling.seats.Add(1)}
 }
 
 // close counts the poller out; between two calls it holds nothing open.
-func (p *poller) close() { p.polled.Add(-1) }
+func (p *poller) close() { p.polling.shards.Add(-1) }
 
 // fetch makes one GetRecords call, and one for an iterator when there is none.
 func (p *poller) fetch(ctx context.Context) (*page, error) {
@@ -173,10 +174,13 @@ func (p *poller) getRecords(ctx context.Context, m *memory) (out *kinesis.GetRec
 	}
 	p.into = m.fetched[:0]
 	started := time.Now()
-	out, err = p.api.GetRecords(ctx, in, p.options...)
-	if errors.Is(err, kinesisprotocol.ErrNotCBOR) {
+	err = errNoReturn
+	p.polling.do(func() {
 		out, err = p.api.GetRecords(ctx, in, p.options...)
-	}
+		if errors.Is(err, kinesisprotocol.ErrNotCBOR) {
+			out, err = p.api.GetRecords(ctx, in, p.options...)
+		}
+	})
 	m.fetched, p.into = p.into, nil
 	if err != nil {
 		return nil, fmt.Errorf("get records: %w", timedOut(ctx, err))
@@ -187,6 +191,9 @@ func (p *poller) getRecords(ctx context.Context, m *memory) (out *kinesis.GetRec
 	}
 	return out, nil
 }
+
+// errNoReturn says that the client ended the goroutine of its call.
+var errNoReturn = errors.New("the client has not returned")
 
 // take makes a page of an answer and moves the place to go on from behind it.
 func (p *poller) take(out *kinesis.GetRecordsOutput, m *memory) *page {
@@ -211,15 +218,15 @@ func (p *poller) pace(pg *page, started time.Time) {
 	case pg.kinesisRecords > 0:
 		p.pause = 0
 	default:
-		before, longest := p.pause, p.opts.longestPause(p.polled.Load())
-		p.pause = min(max(2*before, p.opts.PollInterval, shortestPause), longest)
-		pause := p.pause
-		if before < longest && p.pause == longest {
-			// Once in each idle time, so that shards which fell idle together are
-			// not asked together, each over a connection of its own, for ever.
-			pause -= rand.N(max(longest-p.opts.PollInterval, 1))
+		longest := p.opts.longestPause(p.polling.shards.Load())
+		p.pause = min(max(2*p.pause, p.opts.PollInterval, shortestPause), longest)
+		again := started.Add(p.pause)
+		if p.pause == longest {
+			again = p.polling.turn(p.seat, longest, started)
 		}
-		p.notBefore = started.Add(max(pause, p.opts.PollInterval))
+		if again.After(p.notBefore) {
+			p.notBefore = again
+		}
 	}
 }
 

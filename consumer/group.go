@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -40,7 +39,7 @@ type group struct {
 	deliver  deliver
 	inFlight int
 	buffered *budget
-	polled   atomic.Int64 // shards
+	polling  *polling
 	memories memories
 	sink     *metrics.Isolated
 	tracer   trace.Tracer
@@ -78,7 +77,7 @@ func newGroup(ctx context.Context, c *Consumer, deliver deliver, inFlight int) *
 	g := &group{
 		api: c.api, store: c.store, opts: &c.opts, worker: c.worker, names: c.streams,
 		deliver: deliver, inFlight: inFlight,
-		buffered: &budget{max: c.opts.MaxBufferedBytes},
+		buffered: &budget{max: c.opts.MaxBufferedBytes}, polling: newPolling(),
 		draining: c.draining, waked: make(chan struct{}, 1), outdated: make(chan struct{}, 1), ready: sync.OnceFunc(func() { close(c.ready) }),
 		observer: lease.NewObserver(c.opts.LeaseDuration), asked: make(map[string]time.Time),
 		tenures: make(map[string]*tenure), left: make(map[string]time.Time), only: make(map[string]bool), opening: 1,
@@ -98,6 +97,7 @@ func (g *group) stop(err error) { g.cancel(err) }
 func (g *group) run() error {
 	g.sink = metrics.Isolate(g.opts.Metrics, g.opts.Logger)
 	defer g.closeSink()
+	defer g.polling.close()
 	defer g.cancel(nil)
 	if err := g.begin(); err != nil {
 		return err
@@ -292,11 +292,13 @@ func (g *group) list(ctx context.Context) (map[string]table, error) {
 	return tables(rows), nil
 }
 
+// tables are the rows by stream and shard.
 func tables(rows []lease.Lease) map[string]table {
 	byStream := make(map[string]table)
-	for _, l := range rows {
+	for i := range rows {
+		l := &rows[i]
 		if byStream[l.Stream] == nil {
-			byStream[l.Stream] = make(table)
+			byStream[l.Stream] = make(table, len(rows)-i)
 		}
 		byStream[l.Stream][l.ShardID] = l
 	}
@@ -308,7 +310,7 @@ func (g *group) wake() { signal(g.waked) }
 
 // askForList makes the next listing come soon when the last one is older than
 // the shard of l.
-func (g *group) askForList(l lease.Lease, shards *shardmap.Map) {
+func (g *group) askForList(l *lease.Lease, shards *shardmap.Map) {
 	if _, current := shards.Shard(l.ShardID); !current {
 		signal(g.outdated)
 	}
@@ -404,8 +406,12 @@ func (g *group) scan(ctx context.Context) error {
 	}
 	g.observer.Observe(rows, time.Now())
 	g.note(rows)
-	for _, l := range rows {
-		if t := g.tenure(l.Key); t != nil && l.Successor != "" && l.Owner == g.worker {
+	for i := range rows {
+		l := &rows[i]
+		if l.Successor == "" || l.Owner != g.worker {
+			continue
+		}
+		if t := g.tenure(l.Key); t != nil {
 			t.handOver()
 		}
 	}
@@ -428,7 +434,7 @@ func (g *group) note(rows []lease.Lease) {
 // candidates are the leases this worker may read, as far as they can be read.
 func (g *group) candidates(rows []lease.Lease, now time.Time) []candidate {
 	byStream := tables(rows)
-	var leases []candidate
+	leases := make([]candidate, 0, len(rows))
 	for _, s := range g.streams {
 		shards := s.listed()
 		for _, l := range byStream[s.id] {
@@ -442,8 +448,8 @@ func (g *group) candidates(rows []lease.Lease, now time.Time) []candidate {
 			mine := l.Owner == g.worker
 			leases = append(leases, candidate{
 				Lease:     l,
-				available: !mine && g.observer.Available(l, now),
-				neglected: !mine && g.observer.Still(l, now) > 3*g.opts.LeaseDuration,
+				available: !mine && g.observer.Available(*l, now),
+				neglected: !mine && g.observer.Still(*l, now) > 3*g.opts.LeaseDuration,
 			})
 		}
 	}
@@ -474,11 +480,11 @@ func (g *group) leave(key string) {
 func (g *group) mine(rows []lease.Lease, now time.Time) []lease.Lease {
 	var mine []lease.Lease
 	pending := make(map[string]time.Time)
-	for _, l := range rows {
-		switch {
+	for i := range rows {
+		switch l := &rows[i]; {
 		case l.Finished():
 		case l.Owner == g.worker && g.tenure(l.Key) == nil:
-			mine = append(mine, l)
+			mine = append(mine, *l)
 		case l.Successor == g.worker && l.Owner != g.worker:
 			since, asked := g.asked[l.Key]
 			if !asked {
@@ -486,7 +492,7 @@ func (g *group) mine(rows []lease.Lease, now time.Time) []lease.Lease {
 			}
 			pending[l.Key] = since
 			if now.Sub(since) > g.opts.HandoverTimeout+g.opts.LeaseDuration {
-				mine = append(mine, l)
+				mine = append(mine, *l)
 			}
 		}
 	}

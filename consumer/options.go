@@ -196,7 +196,8 @@ type Options struct {
 	// slog.Default(). Payloads and partition keys are never logged.
 	Logger *slog.Logger
 
-	speak func(*kinesis.Options) // in the form of Wire
+	speak  func(*kinesis.Options) // in the form of Wire
+	locate func(*kinesis.Options) // after speak, which looks at the resolver
 }
 
 // Fetch says how records are fetched.
@@ -376,6 +377,6 @@ func options(opts []func(*Options)) (Options, error) {
 	if o.Metrics == nil {
 		o.Metrics = metrics.Default()
 	}
-	o.speak = kinesisprotocol.With(o.Wire)
+	o.speak, o.locate = kinesisprotocol.With(o.Wire), keepEndpoints()
 	return o, o.check()
 }

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -51,7 +50,7 @@ type reader struct {
 	opts     Options
 	only     map[string]bool
 	buffered *budget
-	polled   atomic.Int64 // shards
+	polling  *polling
 	memories memories
 	meter    *streamMeter
 	tracer   trace.Tracer
@@ -112,7 +111,7 @@ func newReader(client API, nameOrARN string, opts []func(*Options)) (*reader, er
 	}
 	rd := &reader{
 		api: client, stream: stream, opts: o, only: make(map[string]bool),
-		buffered: &budget{max: o.MaxBufferedBytes}, tracer: tracing.Tracer(o.TracerProvider),
+		buffered: &budget{max: o.MaxBufferedBytes}, polling: newPolling(), tracer: tracing.Tracer(o.TracerProvider),
 		fetched: make(chan fetchedPage), shards: make(map[string]*readShard),
 	}
 	rd.fanOut = newFanOut(client, stream, &rd.opts, "", nil)
@@ -131,6 +130,7 @@ func (rd *reader) read(ctx context.Context, yield func(kinetrail.Record, error) 
 	defer func() {
 		stop()
 		rd.reading.Wait()
+		rd.polling.close()
 		for _, s := range rd.shards {
 			s.meter.leave()
 		}
@@ -252,7 +252,7 @@ func (rd *reader) parentsDone(s *readShard) bool {
 // fetch puts the pages of one shard on their way to the loop.
 func (rd *reader) fetch(ctx context.Context, s *readShard) {
 	from := source{
-		api: rd.api, fanOut: rd.fanOut, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, polled: &rd.polled, giveUp: true,
+		api: rd.api, fanOut: rd.fanOut, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, polling: rd.polling, giveUp: true,
 		spans:  newSpans(&rd.opts, rd.tracer, rd.stream, "", s.ID),
 		resume: s.from, inclusive: true,
 		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, extracts: rd.opts.Extract, meter: s.meter, memories: &rd.memories},

@@ -112,22 +112,28 @@ func childrenOf(children []types.ChildShard) ([]shardmap.Shard, error) {
 }
 
 // table is the leases of one stream by shard.
-type table map[string]lease.Lease
+type table map[string]*lease.Lease
+
+// progressed reports whether the lease of a shard is there and was read from.
+func (t table) progressed(shardID string) bool {
+	l, leased := t[shardID]
+	return leased && progressed(l)
+}
 
 // progressed reports whether a lease was read from: then its parents were done.
-func progressed(l lease.Lease) bool { return l.Checkpoint.IsRecord() || l.Finished() }
+func progressed(l *lease.Lease) bool { return l.Checkpoint.IsRecord() || l.Finished() }
 
 // ready reports whether the shard of l may be read: every parent is finished, or
 // retention has removed it. A parent without a lease was removed only when it is
 // missing in a list that has the child, which is younger: else the parent is
 // unread, not finished. With only, parents outside the named shards are somebody
 // else's business.
-func ready(l lease.Lease, leases table, shards *shardmap.Map, only map[string]bool) bool {
+func ready(l *lease.Lease, leases table, shards *shardmap.Map, only map[string]bool) bool {
 	return len(waitingFor(l, leases, shards, only)) == 0
 }
 
 // waitingFor returns the parents of l that are not done.
-func waitingFor(l lease.Lease, leases table, shards *shardmap.Map, only map[string]bool) []string {
+func waitingFor(l *lease.Lease, leases table, shards *shardmap.Map, only map[string]bool) []string {
 	if progressed(l) {
 		return nil
 	}
@@ -190,7 +196,7 @@ func missing(leases table, shards *shardmap.Map, only map[string]bool, from, sta
 
 // hasReadParent reports whether a parent of the shard was read from.
 func hasReadParent(shard shardmap.Shard, leases table) bool {
-	return slices.ContainsFunc(shard.Parents(), func(parent string) bool { return progressed(leases[parent]) })
+	return slices.ContainsFunc(shard.Parents(), leases.progressed)
 }
 
 // generations cuts leases, ancestors first, into runs without a parent and its
@@ -221,7 +227,7 @@ func cleanedUp(ancestorsFirst []shardmap.Shard, leases table, shards *shardmap.M
 		if _, leased := leases[shard.ID]; leased || !shard.Closed || len(children) == 0 {
 			continue
 		}
-		cleaned[shard.ID] = !slices.ContainsFunc(children, func(child string) bool { return !cleaned[child] && !progressed(leases[child]) })
+		cleaned[shard.ID] = !slices.ContainsFunc(children, func(child string) bool { return !cleaned[child] && !leases.progressed(child) })
 	}
 	return cleaned
 }
@@ -268,7 +274,7 @@ func outdated(leases table, shards *shardmap.Map) []lease.Lease {
 			return leased && !progressed(row)
 		})
 		if !needed && hasListedDescendant(l, leases, shards) {
-			gone = append(gone, l)
+			gone = append(gone, *l)
 		}
 	}
 	return gone
@@ -277,7 +283,7 @@ func outdated(leases table, shards *shardmap.Map) []lease.Lease {
 // hasListedDescendant reports whether a shard that came out of l's, or out of one
 // of those, is listed. Then the list is younger than l's shard, and the shard
 // missing in it is gone. A list without them may just be from before the reshard.
-func hasListedDescendant(l lease.Lease, leases table, shards *shardmap.Map) bool {
+func hasListedDescendant(l *lease.Lease, leases table, shards *shardmap.Map) bool {
 	next, seen := slices.Clone(l.Children), make(map[string]bool)
 	for len(next) > 0 {
 		id := next[0]
@@ -285,9 +291,9 @@ func hasListedDescendant(l lease.Lease, leases table, shards *shardmap.Map) bool
 		if _, listed := shards.Shard(id); listed {
 			return true
 		}
-		if !seen[id] {
+		if l, leased := leases[id]; leased && !seen[id] {
 			seen[id] = true
-			next = append(next, leases[id].Children...)
+			next = append(next, l.Children...)
 		}
 	}
 	return false

@@ -36,7 +36,7 @@ func leased(shards *shardmap.Map, checkpoints map[string]kinetrail.Position) tab
 		if s, ok := shards.Shard(id); ok {
 			l.Parents = s.Parents()
 		}
-		rows[id] = l
+		rows[id] = &l
 	}
 	return rows
 }
@@ -144,9 +144,8 @@ func TestMissingLeases(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			rows := leased(lineage(t), tt.rows)
-			for id, l := range rows {
+			for _, l := range rows {
 				l.Start = tt.start
-				rows[id] = l
 			}
 			var got []place
 			for _, l := range missing(rows, lineage(t), nil, tt.from, resolve(tt.from, time.Unix(1_700_000_000, 0))) {

@@ -104,7 +104,7 @@ func (g *group) status() []ShardStatus {
 	return shards
 }
 
-func (g *group) shardStatus(s *stream, l lease.Lease, leases table) ShardStatus {
+func (g *group) shardStatus(s *stream, l *lease.Lease, leases table) ShardStatus {
 	status := ShardStatus{
 		Stream: s.name.Name(), ShardID: l.ShardID, Owner: l.Owner,
 		Finished: l.Finished(), Checkpoint: l.Checkpoint,

@@ -12,6 +12,7 @@ import "time"
 type Observer struct {
 	duration time.Duration
 	seen     map[string]sighting
+	spare    map[string]sighting // the one before seen, to be used again
 }
 
 // sighting is the state of a row since a moment.
@@ -23,21 +24,23 @@ type sighting struct {
 
 // NewObserver makes an Observer for a group whose leases expire after duration.
 func NewObserver(duration time.Duration) *Observer {
-	return &Observer{duration: duration, seen: make(map[string]sighting)}
+	return &Observer{duration: duration, seen: make(map[string]sighting), spare: make(map[string]sighting)}
 }
 
 // Observe notes what a List that was called at now returned. Rows that are no
 // longer in it are forgotten.
 func (o *Observer) Observe(leases []Lease, now time.Time) {
-	present := make(map[string]sighting, len(leases))
-	for _, l := range leases {
+	present := o.spare
+	clear(present)
+	for i := range leases {
+		l := &leases[i]
 		s, ok := o.seen[l.Key]
 		if !ok || s.owner != l.Owner || s.counter != l.Counter {
 			s = sighting{owner: l.Owner, counter: l.Counter, since: now}
 		}
 		present[l.Key] = s
 	}
-	o.seen = present
+	o.seen, o.spare = present, o.seen
 }
 
 // Available reports whether a worker may take l at now without asking: it is

@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -47,6 +48,7 @@ type Config struct {
 // Spans starts the spans of one stream. It is safe for concurrent use.
 type Spans struct {
 	tracer  trace.Tracer
+	stream  string
 	config  Config
 	create  kind
 	put     kind
@@ -56,8 +58,13 @@ type Spans struct {
 	settle  kind
 }
 
-// kind is what all spans of one operation on one stream share.
+// kind is what all spans of one operation on one stream share. It is made with the
+// first of them: a consumer has thousands of shards, and few kinds of span in each.
 type kind struct {
+	operation Operation
+	kind      trace.SpanKind
+
+	once    sync.Once
 	name    string
 	options []trace.SpanStartOption // always copied before something is added
 }
@@ -71,41 +78,44 @@ func New(tracer trace.Tracer, stream string, config Config) *Spans {
 	}
 	return &Spans{
 		tracer:  tracer,
+		stream:  stream,
 		config:  config,
-		create:  newKind(Create, trace.SpanKindProducer, stream, config),
-		put:     newKind(PutRecords, trace.SpanKindClient, stream, config),
-		fetch:   newKind(GetRecords, trace.SpanKindClient, stream, config),
-		push:    newKind(SubscribeToShard, trace.SpanKindClient, stream, config),
-		process: newKind(Process, trace.SpanKindConsumer, stream, config),
-		settle:  newKind(Checkpoint, trace.SpanKindClient, stream, config),
+		create:  kind{operation: Create, kind: trace.SpanKindProducer},
+		put:     kind{operation: PutRecords, kind: trace.SpanKindClient},
+		fetch:   kind{operation: GetRecords, kind: trace.SpanKindClient},
+		push:    kind{operation: SubscribeToShard, kind: trace.SpanKindClient},
+		process: kind{operation: Process, kind: trace.SpanKindConsumer},
+		settle:  kind{operation: Checkpoint, kind: trace.SpanKindClient},
 	}
 }
 
-func newKind(o Operation, k trace.SpanKind, stream string, config Config) kind {
-	name := string(o)
+// prepare makes what the spans of a kind share.
+func (s *Spans) prepare(k *kind) {
+	k.name = string(k.operation)
 	attributes := []attribute.KeyValue{
 		SystemKey.String(System),
-		OperationNameKey.String(string(o)),
-		o.operationType(),
+		OperationNameKey.String(string(k.operation)),
+		k.operation.operationType(),
 	}
-	if stream != "" {
-		name += " " + stream
-		attributes = append(attributes, DestinationKey.String(stream), StreamKey.String(stream))
+	if s.stream != "" {
+		k.name += " " + s.stream
+		attributes = append(attributes, DestinationKey.String(s.stream), StreamKey.String(s.stream))
 	}
-	if config.ShardID != "" {
-		attributes = append(attributes, ShardKey.String(config.ShardID))
+	if s.config.ShardID != "" {
+		attributes = append(attributes, ShardKey.String(s.config.ShardID))
 	}
-	if config.Group != "" {
-		attributes = append(attributes, GroupKey.String(config.Group))
+	if s.config.Group != "" {
+		attributes = append(attributes, GroupKey.String(s.config.Group))
 	}
-	return kind{name, []trace.SpanStartOption{trace.WithSpanKind(k), trace.WithAttributes(attributes...)}}
+	k.options = []trace.SpanStartOption{trace.WithSpanKind(k.kind), trace.WithAttributes(attributes...)}
 }
 
-func (k kind) start(ctx context.Context, tracer trace.Tracer, more ...trace.SpanStartOption) (context.Context, trace.Span) {
+func (s *Spans) start(ctx context.Context, k *kind, more ...trace.SpanStartOption) (context.Context, trace.Span) {
+	k.once.Do(func() { s.prepare(k) })
 	if len(more) == 0 {
-		return tracer.Start(ctx, k.name, k.options...)
+		return s.tracer.Start(ctx, k.name, k.options...)
 	}
-	return tracer.Start(ctx, k.name, slices.Concat(k.options, more)...)
+	return s.tracer.Start(ctx, k.name, slices.Concat(k.options, more)...)
 }
 
 // NewLinks begins the links of one span.
@@ -117,7 +127,7 @@ func (s *Spans) NewLinks() *Links {
 // of the span in ctx, and its own context is the one to carry. SetRecord tells
 // it later where the record lies.
 func (s *Spans) Create(ctx context.Context, r *kinetrail.Record) (context.Context, trace.Span) {
-	ctx, span := s.create.start(ctx, s.tracer)
+	ctx, span := s.start(ctx, &s.create)
 	if s.config.PartitionKeys && span.IsRecording() {
 		span.SetAttributes(PartitionKeyKey.String(r.PartitionKey))
 	}
@@ -127,7 +137,7 @@ func (s *Spans) Create(ctx context.Context, r *kinetrail.Record) (context.Contex
 // PutRecords starts the span of one PutRecords request with so many Kinesis
 // records. The links are to the create spans of what it holds; nil means none.
 func (s *Spans) PutRecords(ctx context.Context, records int, links *Links) (context.Context, trace.Span) {
-	ctx, span := s.put.start(ctx, s.tracer, links.options()...)
+	ctx, span := s.start(ctx, &s.put, links.options()...)
 	setCount(span, records, links)
 	return ctx, span
 }
@@ -135,7 +145,7 @@ func (s *Spans) PutRecords(ctx context.Context, records int, links *Links) (cont
 // Fetched records the span of a fetch that has brought so many Kinesis records,
 // which is known only when the fetch is over.
 func (s *Spans) Fetched(ctx context.Context, started, ended time.Time, records int) {
-	_, span := s.fetch.start(ctx, s.tracer, trace.WithTimestamp(started))
+	_, span := s.start(ctx, &s.fetch, trace.WithTimestamp(started))
 	setCount(span, records, nil)
 	span.End(trace.WithTimestamp(ended))
 }
@@ -143,7 +153,7 @@ func (s *Spans) Fetched(ctx context.Context, started, ended time.Time, records i
 // Pushed records the span of an event of a subscription that has brought so many
 // Kinesis records.
 func (s *Spans) Pushed(ctx context.Context, started, ended time.Time, records int) {
-	_, span := s.push.start(ctx, s.tracer, trace.WithTimestamp(started))
+	_, span := s.start(ctx, &s.push, trace.WithTimestamp(started))
 	setCount(span, records, nil)
 	span.End(trace.WithTimestamp(ended))
 }
@@ -162,7 +172,7 @@ func (s *Spans) Process(ctx context.Context, r *kinetrail.Record, carried trace.
 	if other.IsValid() && !sameSpan(other, trace.SpanContextFromContext(ctx)) {
 		more = append(more, trace.WithLinks(trace.Link{SpanContext: other}))
 	}
-	ctx, span := s.process.start(ctx, s.tracer, more...)
+	ctx, span := s.start(ctx, &s.process, more...)
 	if span.IsRecording() {
 		span.SetAttributes(recordAttributes(r, now, s.config.PartitionKeys)...)
 	}
@@ -173,14 +183,14 @@ func (s *Spans) Process(ctx context.Context, r *kinetrail.Record, carried trace.
 // the span in ctx, if any, and of none of the records; the links, made with
 // AddRecord, are to the contexts they carry.
 func (s *Spans) ProcessBatch(ctx context.Context, records int, links *Links) (context.Context, trace.Span) {
-	ctx, span := s.process.start(ctx, s.tracer, links.options()...)
+	ctx, span := s.start(ctx, &s.process, links.options()...)
 	setCount(span, records, links)
 	return ctx, span
 }
 
 // Checkpoint starts the span of writing a position to the lease store.
 func (s *Spans) Checkpoint(ctx context.Context, at kinetrail.Position) (context.Context, trace.Span) {
-	ctx, span := s.settle.start(ctx, s.tracer)
+	ctx, span := s.start(ctx, &s.settle)
 	if sequence := at.Sequence(); sequence != "" && span.IsRecording() {
 		span.SetAttributes(SequenceNumberKey.String(sequence))
 	}
@@ -191,7 +201,8 @@ func (s *Spans) Checkpoint(ctx context.Context, at kinetrail.Position) (context.
 // middleware sees. Unlike Spans.PutRecords it has kind PRODUCER, because its own
 // context is carried in every one of the records.
 func StartPut(ctx context.Context, tracer trace.Tracer, operation Operation, stream string, records int) (context.Context, trace.Span) {
-	ctx, span := newKind(operation, trace.SpanKindProducer, stream, Config{}).start(ctx, tracer)
+	spans := &Spans{tracer: tracer, stream: stream}
+	ctx, span := spans.start(ctx, &kind{operation: operation, kind: trace.SpanKindProducer})
 	// The conventions want no count on the span of a call for one message.
 	if operation == PutRecords {
 		setCount(span, records, nil)

@@ -36,7 +36,9 @@ func (s *Store) List(ctx context.Context) ([]lease.Lease, error) {
 	defer s.mu.Unlock()
 
 	leases := make([]lease.Lease, 0, len(s.rows))
-	for _, key := range slices.Sorted(maps.Keys(s.rows)) {
+	keys := slices.AppendSeq(make([]string, 0, len(s.rows)), maps.Keys(s.rows))
+	slices.Sort(keys)
+	for _, key := range keys {
 		leases = append(leases, s.rows[key].Clone())
 	}
 	return leases, nil
