@@ -37,7 +37,7 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lease file %s: %w", path, err)
 	}
-	s := &Store{path: path, turn: make(chan struct{}, 1), lock: lock, log: log{path: path}}
+	s := &Store{path: path, turn: make(chan struct{}, 1), lock: lock, log: log{path: path, lock: lock}}
 	s.turn <- struct{}{}
 	if err := s.locked(context.Background(), "open", "", func() error { return nil }); err != nil {
 		return nil, errors.Join(err, lock.Close())

@@ -205,6 +205,32 @@ func TestTheFileStaysSmallAndOthersFollowItsRewriting(t *testing.T) {
 	}
 }
 
+func TestAProcessThatSleptThroughTwoRewritingsSeesTheRowsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "orders.leases")
+	writer, sleeper := open(t, path), open(t, path)
+	create(t, writer, "a")
+	old, err := sleeper.Take(t.Context(), list(t, sleeper)["a"], "sleeper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := writer.Take(t.Context(), old, "writer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2100 { // a file of one lease is rewritten after a thousand lines
+		if held, err = writer.Renew(t.Context(), held); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := sleeper.Renew(t.Context(), old); !errors.Is(err, lease.ErrConflict) {
+		t.Errorf("Renew of a lease that was taken while its owner slept: %v; want ErrConflict", err)
+	}
+	if row := list(t, sleeper)["a"]; row.Owner != "writer" || row.Counter != held.Counter {
+		t.Errorf("the sleeper sees %+v; want owner writer and counter %d", row, held.Counter)
+	}
+}
+
 // work is one process: it takes the one lease from whoever has it and renews it,
 // and prints how often it has written.
 func work(path, name string) {

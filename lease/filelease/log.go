@@ -2,6 +2,7 @@ package filelease
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,12 +22,14 @@ import (
 // open only as long.
 type log struct {
 	path string
+	lock *os.File
 	rows map[string]lease.Lease
 
-	file   *os.File
-	read   os.FileInfo // of the file the rows were read from
-	offset int64       // behind the last whole line
-	lines  int
+	file     *os.File
+	read     os.FileInfo // of the file the rows were read from; nil: they are to be read anew
+	rewrites uint64      // of the file until then
+	offset   int64       // behind the last whole line
+	lines    int
 }
 
 // format is the first line.
@@ -74,10 +77,14 @@ func (g *log) refresh() error {
 	if err != nil {
 		return err
 	}
-	if g.read == nil || !os.SameFile(info, g.read) || info.Size() < g.offset {
+	rewrites, err := g.rewritten()
+	if err != nil {
+		return err
+	}
+	if g.read == nil || rewrites != g.rewrites || !os.SameFile(info, g.read) || info.Size() < g.offset {
 		g.rows, g.offset, g.lines = make(map[string]lease.Lease), 0, 0
 	}
-	g.read = info
+	g.read, g.rewrites = info, rewrites
 	if info.Size() == g.offset && g.offset > 0 {
 		return nil
 	}
@@ -89,6 +96,17 @@ func (g *log) refresh() error {
 		return err
 	}
 	return g.apply(data)
+}
+
+// rewritten is how often the file was rewritten, which stands in the lock file: one
+// that was rewritten twice since a process looked can lie where the one before lay,
+// and pass for it.
+func (g *log) rewritten() (uint64, error) {
+	var number [8]byte
+	if _, err := g.lock.ReadAt(number[:], 0); err != nil && err != io.EOF {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(number[:]), nil
 }
 
 // apply takes over whole lines. What follows the last one was cut off by a crash
@@ -152,6 +170,7 @@ func (g *log) add(l line, sync bool) error {
 		return err
 	}
 	if err := g.write(append(text, '\n'), sync); err != nil {
+		g.read = nil // whatever it holds now
 		return err
 	}
 	g.take(l)
@@ -191,6 +210,9 @@ func (g *log) rewrite() error {
 	temporary := g.path + ".new"
 	if err := writeSynced(temporary, text); err != nil {
 		return fmt.Errorf("rewrite: %w", errors.Join(err, os.Remove(temporary)))
+	}
+	if _, err := g.lock.WriteAt(binary.BigEndian.AppendUint64(nil, g.rewrites+1), 0); err != nil {
+		return fmt.Errorf("rewrite: %w", err)
 	}
 	if err := os.Rename(temporary, g.path); err != nil {
 		return fmt.Errorf("rewrite: %w", err)
