@@ -43,8 +43,16 @@ func cborAnswer(status int, body []byte) *smithyhttp.Response {
 	return response
 }
 
+// fataler is a test of whatever kind.
+type fataler interface {
+	Helper()
+	Fatalf(string, ...any)
+	Errorf(string, ...any)
+}
+
 // cborBody is what is sent in CBOR for input, as a tree.
-func cborBody(t *rapid.T, operation *smithy.OperationSchema, input smithy.Serializable) (tree map[string]any) {
+func cborBody(t fataler, operation *smithy.OperationSchema, input smithy.Serializable) (tree map[string]any) {
+	t.Helper()
 	request := smithyhttp.NewStackRequest().(*smithyhttp.Request)
 	if err := cborProtocol().SerializeRequest(context.Background(), operation, input, request); err != nil {
 		t.Fatalf("SerializeRequest: %v", err)
@@ -55,7 +63,7 @@ func cborBody(t *rapid.T, operation *smithy.OperationSchema, input smithy.Serial
 	}
 	mode, err := cbor.DecOptions{DefaultMapType: reflect.TypeFor[map[string]any](), UTF8: cbor.UTF8RejectInvalid, DupMapKey: cbor.DupMapKeyEnforcedAPF}.DecMode()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("make a decoder: %v", err)
 	}
 	if err := mode.Unmarshal(body, &tree); err != nil {
 		t.Fatalf("request % x is no CBOR: %v", body, err)
@@ -64,14 +72,13 @@ func cborBody(t *rapid.T, operation *smithy.OperationSchema, input smithy.Serial
 }
 
 // jsonBody is what the SDK sends for input, as a tree.
-func jsonBody(t *rapid.T, operation *smithy.OperationSchema, input smithy.Serializable) (tree map[string]any) {
+func jsonBody(t fataler, operation *smithy.OperationSchema, input smithy.Serializable) (tree map[string]any) {
 	request := smithyhttp.NewStackRequest().(*smithyhttp.Request)
 	if err := sdk.SerializeRequest(context.Background(), operation, input, request); err != nil {
 		t.Fatalf("SerializeRequest: %v", err)
 	}
-	decoder := json.NewDecoder(request.GetStream())
-	if err := decoder.Decode(&tree); err != nil {
-		t.Fatal(err)
+	if err := json.NewDecoder(request.GetStream()).Decode(&tree); err != nil {
+		t.Fatalf("request of the SDK: %v", err)
 	}
 	return tree
 }
@@ -118,14 +125,15 @@ func TestRequestsInCBORSayWhatTheSDKSaysInJSON(t *testing.T) {
 	})
 }
 
-func checkSameTree(t *rapid.T, got, want any) {
+func checkSameTree(t fataler, got, want map[string]any) {
+	t.Helper()
 	text, err := json.Marshal(got)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("put %v into JSON: %v", got, err)
 	}
-	var again any
+	var again map[string]any
 	if err := json.Unmarshal(text, &again); err != nil {
-		t.Fatal(err)
+		t.Fatalf("read %s: %v", text, err)
 	}
 	if !reflect.DeepEqual(again, want) {
 		t.Errorf("the request in CBOR says\n%v\nwant\n%v", again, want)
@@ -328,6 +336,18 @@ func FuzzAnswersInCBOR(f *testing.F) {
 	f.Add([]byte("\xbf\x67Records\x9f\xbf\x64Data\x41\x00\x6cPartitionKey\x61k\x78\x1bApproximateArrivalTimestamp\xc1\x1b\x00\x00\x01\x8b\xcf\xe5\x68\x00\xff\xff\x72MillisBehindLatest\x00\xff"))
 	f.Add([]byte("\xa1\x67Records\x9b\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Add([]byte("\xa1\x6bChildShards\x80"))
+	f.Add(putAnswerCBOR(4))
+	for _, text := range shapedAnswers {
+		var tree map[string]any
+		if err := json.Unmarshal([]byte(text), &tree); err != nil {
+			f.Fatal(err)
+		}
+		body, err := cbor.Marshal(tree)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		given := bytes.Clone(body)
 		for _, operation := range []*smithy.OperationSchema{getRecords, putRecords} {
@@ -345,6 +365,9 @@ func FuzzAnswersInCBOR(f *testing.F) {
 			want, err := readResponse(sdk, operation, answer(200, text))
 			if err != nil || !reflect.DeepEqual(output, want) {
 				t.Fatalf("answer % x, in JSON %s, error %v\n%s\nwant\n%s", body, text, err, describe(output), describe(want))
+			}
+			if operation == putRecords {
+				checkResultsInto(t, cborAnswer(200, body), want.(*kinesis.PutRecordsOutput), nil)
 			}
 		}
 	})

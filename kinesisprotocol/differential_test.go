@@ -41,7 +41,7 @@ func bodyOf(t interface {
 	return string(body)
 }
 
-// FuzzRequest writes arbitrary requests with both protocols.
+// FuzzRequest writes arbitrary requests with both protocols, and in CBOR.
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte("data"), "key", "7", "orders", uint16(0), uint8(2))
 	f.Add([]byte{}, "", "", "", uint16(0b1111111), uint8(0))
@@ -79,6 +79,7 @@ func FuzzRequest(f *testing.F) {
 		if !json.Valid([]byte(got)) {
 			t.Errorf("request %s is no JSON", got)
 		}
+		checkSameTree(t, cborBody(t, putRecords, input), jsonBody(t, putRecords, input))
 	})
 }
 
