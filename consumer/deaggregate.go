@@ -19,6 +19,7 @@ type deaggregator struct {
 	rangeKnown bool
 	filter     RangeFilter
 	extracts   bool
+	payloads   bool
 	meter      *shardMeter
 	memories   *memories
 
@@ -56,7 +57,7 @@ func (m *memory) take(out *kinesis.GetRecordsOutput) {
 
 // pageOf makes a page of what was fetched into m.
 func (d *deaggregator) pageOf(m *memory, millisBehind *int64, skip skip) *page {
-	pg := &page{memory: m, meter: d.meter, extracts: d.extracts, kinesisRecords: len(m.fetched), behindKnown: millisBehind != nil}
+	pg := &page{memory: m, meter: d.meter, extracts: d.extracts, payloads: d.payloads, kinesisRecords: len(m.fetched), behindKnown: millisBehind != nil}
 	if millisBehind != nil {
 		pg.behind = time.Duration(*millisBehind) * time.Millisecond
 	}

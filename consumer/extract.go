@@ -9,7 +9,7 @@ func (pg *page) extract() {
 		pg.record.PartitionKey, pg.record.OriginalKeyKnown = pg.record.StoredPartitionKey, true
 		return
 	}
-	pg.count(tracecarrier.Restore(&pg.record))
+	pg.finish(tracecarrier.Restore(&pg.record))
 }
 
 // extractUser gives a user record out of a container its trace context: from
@@ -19,7 +19,16 @@ func (pg *page) extractUser() {
 		pg.record.OriginalKeyKnown = true
 		return
 	}
-	pg.count(tracecarrier.RestoreUserRecord(&pg.record))
+	pg.finish(tracecarrier.RestoreUserRecord(&pg.record))
+}
+
+// finish looks into the payload of a record that carries no context of ours, if
+// asked, and counts what was found.
+func (pg *page) finish(found tracecarrier.Finding) {
+	if pg.payloads && !found.Extracted {
+		pg.record.Trace, found.Extracted = tracecarrier.FromJSON(pg.record.Data)
+	}
+	pg.count(found)
 }
 
 func (pg *page) count(found tracecarrier.Finding) {

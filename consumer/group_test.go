@@ -852,9 +852,10 @@ func TestNewNamesEveryOptionThatCannotWork(t *testing.T) {
 	t.Parallel()
 	_, err := consumer.New(nil, "bad name!", nil, func(o *consumer.Options) {
 		o.MaxRecords, o.MaxBatch, o.PollInterval, o.LeaseDuration = 0, 0, -1, 0
+		o.Extract, o.JSONPayloads = false, true
 		o.From, o.StopAtTip, o.Failure.Then = kinetrail.At("1", 0), true, consumer.DeadLetter
 	})
-	for _, want := range []string{"client", "lease store", "bad name!", "MaxRecords is 0", "MaxBatch is 0", "PollInterval is -1ns", "LeaseDuration is 0s", "From is a record", "StopAtTip", "DeadLetter is nil"} {
+	for _, want := range []string{"client", "lease store", "bad name!", "MaxRecords is 0", "MaxBatch is 0", "PollInterval is -1ns", "LeaseDuration is 0s", "From is a record", "StopAtTip", "DeadLetter is nil", "JSONPayloads is true"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New: %v; want it to mention %q", err, want)
 		}

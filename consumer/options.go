@@ -169,6 +169,11 @@ type Options struct {
 	// look as if they carried one. The default is true.
 	Extract bool
 
+	// JSONPayloads looks for contexts that other tools have put into JSON
+	// payloads, where a record carries none of ours. The payload is not
+	// changed. The default is false. It needs Extract.
+	JSONPayloads bool
+
 	// TracerProvider makes the spans. Nil, the default, is OpenTelemetry's
 	// global provider as it is when Run or Read begins.
 	TracerProvider trace.TracerProvider
@@ -341,6 +346,7 @@ func (o *Options) check() error {
 	refuse(o.MaxRecords < 1 || o.MaxRecords > kinetrail.MaxGetRecords, "Options.MaxRecords is %d, it must lie between 1 and %d", o.MaxRecords, kinetrail.MaxGetRecords)
 	refuse(o.MaxBufferedBytes < 1, "Options.MaxBufferedBytes is %d, it must be positive", o.MaxBufferedBytes)
 	refuse(!o.Wire.Valid(), "Options.Wire is %v, there is no such form", o.Wire)
+	refuse(o.JSONPayloads && !o.Extract, "Options.JSONPayloads is true, but Options.Extract is false: no context is taken")
 	refuse(o.RangeFilter > RangeKCL, "Options.RangeFilter is %d, there is no such filter", o.RangeFilter)
 	refuse(o.MaxBatch < 1, "Options.MaxBatch is %d, it must be positive", o.MaxBatch)
 	refuse(o.MaxInFlight < 1, "Options.MaxInFlight is %d, it must be positive", o.MaxInFlight)

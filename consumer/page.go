@@ -21,6 +21,7 @@ type page struct {
 	meter  *shardMeter
 
 	extracts bool // as Options.Extract
+	payloads bool // as Options.JSONPayloads
 
 	records int // user records to hand on
 

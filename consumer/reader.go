@@ -255,7 +255,7 @@ func (rd *reader) fetch(ctx context.Context, s *readShard) {
 		api: rd.api, fanOut: rd.fanOut, stream: rd.stream, shardID: s.ID, opts: &rd.opts, meter: s.meter, buffered: rd.buffered, polling: rd.polling, giveUp: true,
 		spans:  newSpans(&rd.opts, rd.tracer, rd.stream, "", s.ID),
 		resume: s.from, inclusive: true,
-		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, extracts: rd.opts.Extract, meter: s.meter, memories: &rd.memories},
+		split: &deaggregator{stream: rd.stream, shardID: s.ID, rng: s.Range, rangeKnown: true, filter: rd.opts.RangeFilter, extracts: rd.opts.Extract, payloads: rd.opts.JSONPayloads, meter: s.meter, memories: &rd.memories},
 	}.fetcher()
 	defer from.close()
 	for {

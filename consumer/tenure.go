@@ -142,7 +142,8 @@ func (t *tenure) source() source {
 		api: t.g.api, fanOut: t.stream.fanOut, stream: t.stream.name, shardID: t.shardID, opts: t.opts, meter: t.meter, spans: t.spans,
 		buffered: t.g.buffered, polling: t.g.polling, opened: t.opened, waits: t.fetchWaits, resume: row.ResumeAt(),
 		split: &deaggregator{
-			stream: t.stream.name, shardID: t.shardID, filter: t.opts.RangeFilter, extracts: t.opts.Extract, meter: t.meter, memories: &t.g.memories,
+			stream: t.stream.name, shardID: t.shardID, filter: t.opts.RangeFilter, extracts: t.opts.Extract, payloads: t.opts.JSONPayloads,
+			meter: t.meter, memories: &t.g.memories,
 			rng: shardmap.Range{Start: start, End: end}, rangeKnown: startErr == nil && endErr == nil,
 		},
 	}
