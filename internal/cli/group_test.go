@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +141,7 @@ func TestResetShowsFirstAndActsOnlyWhenToldAndWhenNobodyIsAlive(t *testing.T) {
 			t.Parallel()
 			_, flags := frozenGroup(t, place)
 			reset := func(args ...string) ran {
-				return run(t, "", with(flags, append([]string{"group", "reset", "audit", "--store", place, "--lease-duration", "200ms"}, args...)...)...)
+				return run(t, "", with(flags, append([]string{"group", "reset", "audit", "--store", place, "--lease-duration", "50ms"}, args...)...)...)
 			}
 			before := succeed(t, "group", "describe", "audit", "--store", place, "-o", "tsv")
 			golden(t, "group_reset_dry.txt", reset("--to", "2023-11-14T09:02:30Z").stdout)
@@ -147,9 +149,8 @@ func TestResetShowsFirstAndActsOnlyWhenToldAndWhenNobodyIsAlive(t *testing.T) {
 				t.Errorf("after a dry run the group is\n%s\nwant\n%s", after, before)
 			}
 
-			alive, stop := keepAlive(t, opened(t, place, "audit"), shardID(1))
-			<-alive
-			got := reset("--to", "trim-horizon", "--yes")
+			worker := keepAlive(t, opened(t, place, "audit"), shardID(1))
+			got := reset("--to", "trim-horizon", "--yes", "--lease-duration", "1m") // the first renewal ends the look for the living
 			const want = "kinetrail: group audit has living workers: host-a\nStop them first; --force takes their shards from them.\n"
 			if got != (ran{code: exitFailure, stderr: want}) {
 				t.Errorf("reset while a worker is alive: %+v; want exit code 1 and %q", got, want)
@@ -157,9 +158,7 @@ func TestResetShowsFirstAndActsOnlyWhenToldAndWhenNobodyIsAlive(t *testing.T) {
 			if got := reset("--to", "trim-horizon", "--yes", "--force", "--shard", shardID(1)); got.code != exitOK {
 				t.Errorf("reset --force: %+v; want exit code 0", got)
 			}
-			if err := stop(); err == nil {
-				t.Error("the worker could go on renewing after reset --force; want that it is fenced")
-			}
+			worker.mustBeFenced()
 			golden(t, "group_reset.txt", reset("--to", "2023-11-14T09:02:30Z", "--yes").stdout)
 			// The second record of the first child came at 09:03, that of the second at 09:04.
 			golden(t, "group_reset_lag.tsv", succeed(t, with(flags, "group", "lag", "audit", "--stream", "events", "-o", "tsv", "--store", place)...))
@@ -195,48 +194,69 @@ func TestResetToLatestKnowsShardsTheGroupDoesNot(t *testing.T) {
 	}
 }
 
-// keepAlive renews a lease as its owner does. The channel is closed after the
-// first renewal; stop ends it and returns what the renewals ended with.
-func keepAlive(t *testing.T, store lease.Store, key string) (alive <-chan struct{}, stop func() error) {
+// owner renews a lease as its owner does, until it is fenced or the test ends.
+type owner struct {
+	t       *testing.T
+	renewed chan struct{} // full after a renewal
+	ended   chan error    // what the renewals ended with, then closed
+	stop    func()
+}
+
+// keepAlive makes an owner that has renewed its lease once.
+func keepAlive(t *testing.T, store lease.Store, key string) *owner {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	first, ended := make(chan struct{}), make(chan error, 1)
-	var held lease.Lease
 	leases, err := store.List(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range leases {
-		if l.Key == key {
-			held = l
-		}
-	}
+	held := leases[slices.IndexFunc(leases, func(l lease.Lease) bool { return l.Key == key })]
+	o := &owner{t: t, renewed: make(chan struct{}, 1), ended: make(chan error, 1)}
 	go func() {
-		defer close(ended)
-		for n := 0; ; n++ {
+		defer close(o.ended)
+		for ctx.Err() == nil {
 			if held, err = store.Renew(ctx, held); err != nil && ctx.Err() == nil {
-				ended <- err
+				o.ended <- err
 				return
 			}
-			if n == 0 {
-				close(first)
+			select {
+			case o.renewed <- struct{}{}:
+			default:
 			}
-			if wait(ctx, 20*time.Millisecond) != nil {
-				return
-			}
+			_ = wait(ctx, 20*time.Millisecond)
 		}
 	}()
-	return first, func() error {
-		// A worker that was fenced ends by itself; one that was not is given
-		// time to go on.
+	o.stop = func() {
+		cancel()
+		<-o.ended
+	}
+	t.Cleanup(o.stop)
+	o.mustGoOn(1)
+	return o
+}
+
+// mustGoOn waits for renewals, of which the first may have been before.
+func (o *owner) mustGoOn(renewals int) {
+	o.t.Helper()
+	for range renewals {
 		select {
-		case err := <-ended:
-			cancel()
-			return err
-		case <-time.After(time.Second):
-			cancel()
-			return <-ended
+		case <-o.renewed:
+		case err := <-o.ended:
+			o.t.Fatalf("the worker could not go on renewing: %v", err)
 		}
+	}
+}
+
+// mustBeFenced waits for the renewal that fails.
+func (o *owner) mustBeFenced() {
+	o.t.Helper()
+	select {
+	case err := <-o.ended:
+		if !errors.Is(err, lease.ErrConflict) {
+			o.t.Errorf("the worker ended with %v; want that it is fenced", err)
+		}
+	case <-time.After(time.Minute):
+		o.t.Error("the worker goes on renewing; want that it is fenced")
 	}
 }
 
@@ -285,7 +305,7 @@ func TestReleaseAsksALivingWorkerWhichHandsOver(t *testing.T) {
 	putLinesInto(t, flags, "orders", "user-1")
 	<-shown // the header
 	<-shown
-	got := run(t, "", "group", "release", "audit", shardID(1), "--store", place, "--wait", "20s")
+	got := run(t, "", "group", "release", "audit", shardID(1), "--store", place, "--wait", "2m")
 	if got.code != exitOK || !strings.Contains(got.stdout, shardID(1)+" is free: it was with ") || !strings.Contains(got.stdout, ", which was asked, and goes on at 4") {
 		t.Errorf("release: %+v; want that the worker was asked, and its checkpoint", got)
 	}
@@ -337,7 +357,7 @@ func TestCopyMakesNoGroupWhenItIsRefusedOrDry(t *testing.T) {
 			frozenGroup(t, place)
 			before := succeed(t, "group", "list", "--store", place, "-o", "tsv")
 			copyGroup := func(args ...string) ran {
-				return run(t, "", append([]string{"group", "copy", "audit", "trial", "--store", place, "--lease-duration", "200ms"}, args...)...)
+				return run(t, "", append([]string{"group", "copy", "audit", "trial", "--store", place, "--lease-duration", "50ms"}, args...)...)
 			}
 			wantAsBefore := func(what string) {
 				t.Helper()
@@ -349,16 +369,14 @@ func TestCopyMakesNoGroupWhenItIsRefusedOrDry(t *testing.T) {
 				t.Errorf("copy --dry-run: %+v; want exit code 0", got)
 			}
 			wantAsBefore("a dry run")
-			alive, stop := keepAlive(t, opened(t, place, "audit"), shardID(1))
-			<-alive
-			for _, args := range [][]string{nil, {"--dry-run"}} {
+			worker := keepAlive(t, opened(t, place, "audit"), shardID(1))
+			for _, args := range [][]string{{"--lease-duration", "1m"}, {"--lease-duration", "1m", "--dry-run"}} {
 				if got := copyGroup(args...); got.code != exitFailure || !strings.Contains(got.stderr, "group audit has living workers: host-a") {
 					t.Errorf("copy %q while a worker is alive: %+v; want that it is refused", args, got)
 				}
 			}
-			if err := stop(); err != nil {
-				t.Errorf("the worker could not go on: %v", err)
-			}
+			worker.mustGoOn(3)
+			worker.stop()
 			wantAsBefore("a copy that was refused")
 			if got := copyGroup(); got.code != exitOK || !strings.Contains(got.stdout, "Group trial is in ") {
 				t.Errorf("copy when nobody is alive: %+v; want that it is done", got)
