@@ -1,6 +1,7 @@
 package kinesisprotocol
 
 import (
+	"bytes"
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -13,9 +14,10 @@ var (
 	DecodeInPlace = decodeInPlace
 )
 
-// ReadJSON reports whether an answer in JSON is read without the SDK.
+// ReadJSON reports whether an answer in JSON is read without the SDK. The page is the
+// reading's for good, so it is a copy.
 func ReadJSON(page []byte, output smithy.Deserializable) (usual bool, err error) {
-	return new(protocol).reading(output).json(page)
+	return new(protocol).reading(output).json(bytes.Clone(page))
 }
 
 // Lent is a request's body that says whether its text was given back.
@@ -36,7 +38,7 @@ func (b *lentBody) GivenBack() bool {
 
 // ReadCBOR reports whether an answer in CBOR is read without the SDK.
 func ReadCBOR(page []byte, output smithy.Deserializable) bool {
-	return new(protocol).reading(output).cbor(page)
+	return new(protocol).reading(output).cbor(bytes.Clone(page))
 }
 
 var JSONOf = jsonOf
