@@ -55,7 +55,8 @@ func (a *app) decodeRecord(form *choice, name string) error {
 	for i, r := range records {
 		rows[i] = []string{fmt.Sprint(i), printable(r.PartitionKey), r.ExplicitHashKey, headerText(r.Headers), preview(r.Data)}
 	}
-	return a.writeTable([]string{"SUB", "KEY", "EXPLICIT HASH KEY", "HEADERS", "DATA"}, rows)
+	return a.writeTable([]string{"SUB", "KEY", "EXPLICIT HASH KEY", "HEADERS", "DATA"}, rows,
+		shortenEnd("DATA", 20), shortenEnd("HEADERS", 16), leaveOut("EXPLICIT HASH KEY"), shortenMiddle("KEY", 8))
 }
 
 // readRecord reads a file, or stdin for "-".

@@ -13,6 +13,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// prologue is what is told before the first act.
+var prologue = []string{
+	"event-producer puts events of 20 groups into a stream, with the group as partition key and without waiting.",
+	"event-consumer handles them, 1 to 20 ms each: in a consumer, and again in a Lambda function.",
+	"Each service is traced by an OpenTelemetry SDK of its own. Does a trace cross the stream?",
+	"group-1/1 is the first event of group-1; its times are its handlers', from the first put of the act on.",
+}
+
 // scenes tell what is done in each act.
 var scenes = map[tracecarrier.Carrier]string{
 	tracecarrier.Off:          "Nothing is carried: the record is put as it is.",
@@ -24,10 +32,9 @@ var scenes = map[tracecarrier.Carrier]string{
 
 // playStory tells the play while it goes on.
 func (a *app) playStory(cmd *cobra.Command, opts []func(*demo.Options)) error {
-	fmt.Fprint(a.stdout, "event-producer puts events of 20 groups into a stream, with the group as partition key and without waiting.\n"+
-		"event-consumer handles them, 1 to 20 ms each: in a consumer, and again in a Lambda function.\n"+
-		"Each service is traced by an OpenTelemetry SDK of its own. Does a trace cross the stream?\n"+
-		"group-1/1 is the first event of group-1; its times are its handlers', from the first put of the act on.\n")
+	for _, sentence := range prologue {
+		_ = a.tell("", sentence) // an output that is gone fails the tables
+	}
 	number := 0
 	report, err := demo.Play(cmd.Context(), append(opts, func(o *demo.Options) {
 		o.Played = func(p demo.Played) {
@@ -54,7 +61,8 @@ func (a *app) playStory(cmd *cobra.Command, opts []func(*demo.Options)) error {
 // tellAct tells one act, what became of the first two events of group-1, and
 // what came of it all.
 func (a *app) tellAct(number int, p *demo.Played) {
-	fmt.Fprintf(a.stdout, "\n%s\n  %s\n", a.paint.bold(fmt.Sprintf("ACT %d  %s", number, p.Carrier)), scenes[p.Carrier])
+	fmt.Fprintf(a.stdout, "\n%s\n", a.paint.bold(fmt.Sprintf("ACT %d  %s", number, p.Carrier)))
+	_ = a.tell("  ", scenes[p.Carrier])
 	for i, h := range p.First {
 		fmt.Fprintf(a.stdout, "    %s  %s  consumer %s", h.EventID, shortShard(h.ShardID), duringAct(h))
 		if i < len(p.FirstLambda) {
@@ -128,7 +136,8 @@ func (a *app) tellOutcomes(report *demo.Report) error {
 			fmt.Sprintf("%d / %d", p.Traces, p.Lambda.Traces),
 		})
 	}
-	return a.writeTable(header, rows)
+	_, err := a.drawTable(header, rows, leaveOut("RECORDS"), leaveOut("OVERLAPPING GROUPS"), leaveOut("TRACES"), shortenEnd("CONSUMER / LAMBDA", 13))
+	return err
 }
 
 func (a *app) yesOrNo(consumer, lambda bool) string {
@@ -153,7 +162,8 @@ func (a *app) tellShards(report *demo.Report) error {
 		}
 		rows = append(rows, []string{shortShard(s.ID), s.Start, s.End, strings.Join(groups, " ")})
 	}
-	return a.writeTable([]string{"SHARD", "FIRST HASH KEY", "LAST HASH KEY", "GROUPS"}, rows)
+	_, err := a.drawTable([]string{"SHARD", "FIRST HASH KEY", "LAST HASH KEY", "GROUPS"}, rows, leaveOut("LAST HASH KEY"), leaveOut("FIRST HASH KEY"))
+	return err
 }
 
 // tellJourney draws the trace of the first event in the last act.
@@ -176,7 +186,8 @@ func (a *app) tellJourney(report *demo.Report) error {
 		})
 	}
 	trace := last.Journey[0].Context.TraceID()
-	return a.writeTable([]string{"TRACE OF group-1/1 IN ACT " + fmt.Sprint(len(report.Acts)), trace.String(), "", ""}, rows)
+	_, err := a.drawTable([]string{"TRACE OF group-1/1, ACT " + fmt.Sprint(len(report.Acts)), trace.String(), "WHEN", ""}, rows, leaveOut("WHEN"), leaveOut(""))
+	return err
 }
 
 // spanTitle indents a span below its parent. One of another trace, which links
@@ -237,5 +248,6 @@ func (a *app) tellMetrics(report *demo.Report) error {
 		}
 		rows = append(rows, row)
 	}
-	return a.writeTable(header, rows)
+	_, err := a.drawTable(header, rows, leaveOut(string(tracecarrier.Traceparent)), leaveOut(string(tracecarrier.PartitionKey)), leaveOut(string(tracecarrier.Off)))
+	return err
 }

@@ -145,7 +145,7 @@ func (a *app) writeDescription(stream describedStream, shards *shardmap.Map) err
 		rows[i] = []string{shard.ID, a.shardState(shard), rangeBar(shard.Range), shard.Range.Start.String(), shard.Range.End.String()}
 	}
 	header := []string{"SHARD", "STATE", "HASH KEYS", "FIRST", "LAST"}
-	if err := a.writeTable(header, rows); err != nil {
+	if err := a.writeTable(header, rows, leaveOut("LAST"), leaveOut("FIRST"), shortenShards("SHARD")); err != nil {
 		return err
 	}
 	return a.writeLineage(shards)
@@ -188,14 +188,23 @@ func (a *app) writeLineage(shards *shardmap.Map) error {
 	if !slices.ContainsFunc(shards.Shards(), hasParents) {
 		return nil
 	}
-	tree := lineage{app: a, shards: shards, drawn: make(map[string]bool)}
+	tree := a.drawLineage(shards, func(id string) string { return id })
+	tooWide := func(line string) bool { return a.width > 0 && displayWidth(line) > a.width }
+	if slices.ContainsFunc(strings.Split(tree, "\n"), tooWide) {
+		tree = a.drawLineage(shards, shardEnd)
+	}
+	_, err := fmt.Fprintf(a.stdout, "\n%s\n%s", a.paint.bold("LINEAGE"), tree)
+	return err
+}
+
+func (a *app) drawLineage(shards *shardmap.Map, name func(id string) string) string {
+	tree := lineage{app: a, shards: shards, name: name, drawn: make(map[string]bool)}
 	for _, shard := range shards.Shards() {
 		if len(shards.Ancestors(shard.ID)) == 0 {
 			tree.draw(shard, "", "")
 		}
 	}
-	_, err := fmt.Fprintf(a.stdout, "\n%s\n%s", a.paint.bold("LINEAGE"), tree.text.String())
-	return err
+	return tree.text.String()
 }
 
 // lineage draws a forest of shards. A shard that two others were merged into
@@ -203,12 +212,13 @@ func (a *app) writeLineage(shards *shardmap.Map) error {
 type lineage struct {
 	app    *app
 	shards *shardmap.Map
+	name   func(id string) string // how a shard is named
 	drawn  map[string]bool
 	text   strings.Builder
 }
 
 func (l *lineage) draw(shard shardmap.Shard, branch, indent string) {
-	fmt.Fprintf(&l.text, "%s%s  ", branch, shard.ID)
+	fmt.Fprintf(&l.text, "%s%s  ", branch, l.name(shard.ID))
 	if l.drawn[shard.ID] {
 		l.text.WriteString(l.app.paint.faint("see above") + "\n")
 		return
@@ -231,11 +241,11 @@ func (l *lineage) draw(shard shardmap.Shard, branch, indent string) {
 func (l *lineage) originOf(shard shardmap.Shard) string {
 	parents := shard.Parents()
 	if len(parents) == 2 {
-		return fmt.Sprintf(", merged from %s and %s", parents[0], parents[1])
+		return fmt.Sprintf(", merged from %s and %s", l.name(parents[0]), l.name(parents[1]))
 	}
 	if len(parents) == 1 {
 		if _, listed := l.shards.Shard(parents[0]); !listed {
-			return fmt.Sprintf(", from %s, which has expired", parents[0])
+			return fmt.Sprintf(", from %s, which has expired", l.name(parents[0]))
 		}
 	}
 	return ""

@@ -70,10 +70,9 @@ func TestLineageOfAShardWhoseParentHasExpired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := lineage{app: &app{}, shards: shards, drawn: make(map[string]bool)}
-	l.draw(shards.Shards()[0], "", "")
-	const want = "shardId-000000000001  open, from shardId-000000000000, which has expired\n"
-	if got := l.text.String(); got != want {
+	const want = "shardId-000000000001  open, from shardId-000000000000, which has expired\n" +
+		"shardId-000000000002  open, from shardId-000000000000, which has expired\n"
+	if got := new(app).drawLineage(shards, func(id string) string { return id }); got != want {
 		t.Errorf("the lineage is %q; want %q", got, want)
 	}
 }

@@ -4,7 +4,7 @@ package cli
 type fact struct{ name, value string }
 
 // writeFacts writes names and values in two columns and leaves out the empty
-// ones.
+// ones. What is too long for a terminal goes on below.
 func (a *app) writeFacts(facts []fact) error {
 	t := &table{out: a.stdout, widths: make([]int, 2)}
 	for _, f := range facts {
@@ -12,9 +12,17 @@ func (a *app) writeFacts(facts []fact) error {
 			t.widths[0] = max(t.widths[0], displayWidth(f.name))
 		}
 	}
+	room := 0
+	if a.width > 0 {
+		room = max(a.width-t.widths[0]-len(columnGap), 1)
+	}
 	for _, f := range facts {
-		if f.value != "" {
-			t.writeRow(a.paint.bold(f.name), printable(f.value))
+		name := a.paint.bold(f.name)
+		for _, part := range wrapped(printable(f.value), room) {
+			if f.value != "" {
+				t.writeRow(name, part)
+			}
+			name = ""
 		}
 	}
 	return t.err

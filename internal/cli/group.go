@@ -149,7 +149,8 @@ func (a *app) writeGroups(form *choice, place groupStore, groups []listedGroup) 
 		_, err := fmt.Fprintf(a.stdout, "There are no groups in %s.\n", place)
 		return err
 	}
-	return a.writeTable([]string{"GROUP", "SHARDS", "FINISHED", "FREE", "WORKERS"}, rows)
+	return a.writeTable([]string{"GROUP", "SHARDS", "FINISHED", "FREE", "WORKERS"}, rows,
+		shortenEnd("WORKERS", 20), leaveOut("FINISHED"), shortenMiddle("GROUP", 12))
 }
 
 // writeTSV writes rows separated by tabs.

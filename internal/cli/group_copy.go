@@ -176,15 +176,14 @@ func (a *app) writeCopied(flags *copyFlags, group string, place groupStore, copi
 	if flags.form.value == asTSV {
 		return a.writeTSV(rows)
 	}
-	if err := a.writeTable([]string{"SHARD", "RESULT", "CHECKPOINT"}, rows); err != nil {
+	if err := a.writeTable([]string{"SHARD", "RESULT", "CHECKPOINT"}, rows, shortenMiddle("CHECKPOINT", 20), shortenShards("SHARD")); err != nil {
 		return err
 	}
 	ending := fmt.Sprintf("Group %s is in %s now, with %s.", group, place, count(len(rows), "shard"))
 	if flags.dryRun {
 		ending = fmt.Sprintf("Nothing was written; without --dry-run group %s would be in %s.", group, place)
 	}
-	_, err := fmt.Fprintln(a.stdout, ending)
-	return err
+	return a.tell("", ending)
 }
 
 func (a *app) groupImportCommand() *cobra.Command {
@@ -194,7 +193,7 @@ func (a *app) groupImportCommand() *cobra.Command {
 		Long: `import makes a group of what a Redis or DynamoDB checkpointer of async-kinesis has
 kept under a name, so that Go workers go on where the Python ones ended. The
 checkpoints there stay as they are. In DynamoDB their table is
-kinesis-checkpoints-CHECKPOINTER, or that of --from dynamodb:TABLE.
+kinesis-checkpoints-NAME, or that of --from dynamodb:TABLE.
 
 Stop the Python workers first; import refuses while a shard is with one of them,
 unless --force is given. async-kinesis counts records of the stream: when the last

@@ -194,7 +194,8 @@ func (a *app) writeGroup(form *choice, g describedGroup) error {
 	}
 	fmt.Fprintln(a.stdout)
 	header, rows := groupTable(g)
-	return a.writeTable(header, rows)
+	return a.writeTable(header, rows, shortenMiddle("CHECKPOINT", 24), leaveOut("PARENTS"), shortenMiddle("OWNER", 20), shortenShards("SHARD"),
+		leaveOut("CHECKPOINT"), leaveOut("COUNTER"), shortenMiddle("OWNER", 8))
 }
 
 // groupTable has the columns that there is something to say in.

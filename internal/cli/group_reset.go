@@ -274,11 +274,11 @@ func (a *app) writeReset(form *choice, d resetDocument) error {
 			rows[i][1] = "-"
 		}
 	}
-	if err := a.writeTable([]string{"SHARD", "OWNER", "FROM", "TO"}, rows); err != nil {
+	if err := a.writeTable([]string{"SHARD", "OWNER", "FROM", "TO"}, rows,
+		shortenMiddle("FROM", 20), shortenShards("SHARD"), shortenMiddle("OWNER", 12), shortenMiddle("TO", 20), shortenMiddle("OWNER", 8)); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(a.stdout, d.ending())
-	return err
+	return a.tell("", d.ending())
 }
 
 // ending is the sentence below the table.

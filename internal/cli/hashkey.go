@@ -143,5 +143,5 @@ func (a *app) writeHashedKeys(form *choice, keys []hashedKey, withShards bool) e
 	for i, k := range keys {
 		rows[i] = []string{printable(k.PartitionKey), k.MD5, k.HashKey, k.ShardID}[:len(header)]
 	}
-	return a.writeTable(header, rows)
+	return a.writeTable(header, rows, leaveOut("MD5"), shortenShards("SHARD"), shortenMiddle("KEY", 8))
 }

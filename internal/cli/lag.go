@@ -203,6 +203,10 @@ func (a *app) lagOnce(ctx context.Context, w *lagWatch, form *choice) error {
 	if err != nil {
 		return err
 	}
+	return a.writeLag(form, look)
+}
+
+func (a *app) writeLag(form *choice, look lagLook) error {
 	switch form.value {
 	case asJSON:
 		return a.writeJSON(look)
@@ -210,12 +214,12 @@ func (a *app) lagOnce(ctx context.Context, w *lagWatch, form *choice) error {
 		return a.writeTSV(lagTSV(look))
 	}
 	if len(look.Shards) > 0 {
-		if err := a.writeTable(lagHeader, lagRows(look)); err != nil {
+		if err := a.writeTable(lagHeader, lagRows(look),
+			shortenMiddle("OWNER", 16), shortenShards("SHARD"), leaveOut("READ UP TO"), shortenEnd("BEHIND", 16), shortenMiddle("OWNER", 8)); err != nil {
 			return err
 		}
 	}
-	_, err = fmt.Fprintln(a.stdout, lagSentence(look))
-	return err
+	return a.tell("", lagSentence(look))
 }
 
 var lagHeader = []string{"SHARD", "OWNER", "BEHIND", "READ UP TO"}

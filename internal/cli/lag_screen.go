@@ -5,13 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 )
 
 // watchLag looks at every interval until ctx ends: on a terminal as a screen,
@@ -49,7 +46,7 @@ func (a *app) lagPrinter(form *choice) (show func(lagLook) error, end func()) {
 	case form.value == asTSV:
 		return func(look lagLook) error { return a.writeTSV(lagTSV(look)) }, func() {}
 	case isTerminal(a.stdout):
-		screen := &lagScreen{out: a.stdout, paint: a.paint, size: a.terminalSize}
+		screen := &lagScreen{out: a.stdout, paint: a.paint, size: func() (int, int) { return terminalSize(a.stdout) }}
 		return screen.show, screen.end
 	}
 	return a.lagLines(), func() {}
@@ -79,16 +76,6 @@ func (a *app) lagLines() func(lagLook) error {
 		}
 		return t.err
 	}
-}
-
-// terminalSize is that of stdout, or a small one where it does not tell.
-func (a *app) terminalSize() (width, height int) {
-	if file, ok := a.stdout.(*os.File); ok {
-		if width, height, err := term.GetSize(int(file.Fd())); err == nil && width > 0 && height > 0 {
-			return width, height
-		}
-	}
-	return 80, 24
 }
 
 // What a terminal is told.
@@ -142,7 +129,11 @@ const (
 
 // drawLag draws a look into so many columns and lines.
 func drawLag(look lagLook, p paint, width, height int) []string {
-	const around = 4 // the sentence, an empty line, the header, the line below
+	sentence := wrapped(lagSentence(look), width)
+	if most := max(height/4, 1); len(sentence) > most {
+		sentence = append(sentence[:most-1], cut(strings.Join(sentence[most-1:], " "), width))
+	}
+	around := len(sentence) + 3 // an empty line, the header, the line below
 	shown, hidden := look.Shards, 0
 	if most := max(height-around, 1); len(shown) > most {
 		shown = slices.Clone(shown)
@@ -150,8 +141,11 @@ func drawLag(look lagLook, p paint, width, height int) []string {
 		shown, hidden = shown[:most], len(shown)-most
 	}
 	columns := lagColumns(shown, width)
-	lines := []string{p.bold(cut(lagSentence(look), width)), ""}
-	lines = append(lines, p.faint(columns.header()))
+	var lines []string
+	for _, part := range sentence {
+		lines = append(lines, p.bold(cut(part, width)))
+	}
+	lines = append(lines, "", p.faint(columns.header()))
 	for _, s := range shown {
 		lines = append(lines, columns.row(s, p))
 	}

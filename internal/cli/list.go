@@ -103,7 +103,8 @@ func (a *app) writeStreams(form *choice, streams []listedStream) error {
 		_, err := fmt.Fprintln(a.stdout, "There are no streams.")
 		return err
 	}
-	return a.writeTable([]string{"STREAM", "STATUS", "MODE", "CREATED"}, rows)
+	return a.writeTable([]string{"STREAM", "STATUS", "MODE", "CREATED"}, rows,
+		leaveOut("CREATED"), leaveOut("MODE"), shortenMiddle("STREAM", 12))
 }
 
 // wallTime is a time as tables show it, to the second.

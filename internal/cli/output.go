@@ -45,9 +45,17 @@ func (f *choice) Set(text string) error {
 }
 
 // oneOf reads "table, json or tsv".
-func oneOf(words []string) string {
+func oneOf(words []string) string { return listed(words, " or ") }
+
+// allOf reads "table, json and tsv".
+func allOf(words []string) string { return listed(words, " and ") }
+
+func listed(words []string, conjunction string) string {
 	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + conjunction + words[last]
 }
 
 // completeWith lets the shell complete a flag's values.

@@ -22,19 +22,29 @@ type table struct {
 
 const columnGap = "  "
 
-// writeTable lines up rows that are all known, under a header.
-func (a *app) writeTable(header []string, rows [][]string) error {
+// writeTable lines up rows that are all known, under a header. On a terminal too
+// small for them it does what narrowings say, one after the other, and notes what
+// is left out.
+func (a *app) writeTable(header []string, rows [][]string, narrowings ...narrowing) error {
+	without, err := a.drawTable(header, rows, narrowings...)
+	if len(without) > 0 && err == nil {
+		a.note("A wider terminal shows %s, too; so does -o json.", allOf(without))
+	}
+	return err
+}
+
+// drawTable is writeTable without the note: it returns the columns left out.
+func (a *app) drawTable(header []string, rows [][]string, narrowings ...narrowing) (without []string, err error) {
+	header, rows, without = narrow(header, rows, a.width, narrowings)
 	t := a.newTable(header)
-	for _, row := range rows {
-		for i, cell := range row {
-			t.widths[i] = max(t.widths[i], displayWidth(cell))
-		}
+	for i := range header {
+		t.widths[i] = columnWidth(header, rows, i)
 	}
 	t.writeHeader(a.paint, header)
 	for _, row := range rows {
 		t.writeRow(row...)
 	}
-	return t.err
+	return without, t.err
 }
 
 // newTable makes a table whose columns are as wide as their names.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/kinetrail/kinetrail"
@@ -197,17 +196,7 @@ func (a *app) recordPrinter(form *choice) func(*kinetrail.Record) error {
 	case asRaw:
 		return a.writeRaw
 	}
-	header := []string{"ARRIVED", "SHARD", "SUB", "KEY", "TRACE ID", "HEADERS", "DATA"}
-	t := a.newTable(header)
-	t.widths[0], t.widths[1], t.widths[3], t.widths[4], t.widths[5] = len(arrivalLayout), len(shardID(0)), 16, 32, 16
-	writeHeader := sync.OnceFunc(func() { t.writeHeader(a.paint, header) })
-	return func(r *kinetrail.Record) error {
-		writeHeader() // not before there is a record: perhaps there is no such stream
-		traceID, _ := traceIDs(r.Trace)
-		t.writeRow(r.ArrivedAt.UTC().Format(arrivalLayout), r.ShardID, fmt.Sprint(r.Position.Sub()),
-			printable(r.PartitionKey), traceID, headerText(ownHeaders(r.Headers)), preview(r.Data))
-		return t.err
-	}
+	return a.recordTable().show
 }
 
 // ownHeaders leaves out the trace context, which has a column of its own.
