@@ -225,7 +225,10 @@ func (p *readProgram) start(t *testing.T) working {
 		o.Metrics, o.Logger, o.PerKey = p.s.sink, quiet, p.perKey
 		o.MaxRecords = 1 + p.random.IntN(50)
 		o.CheckpointInterval = time.Duration(p.random.IntN(3)) * 5 * time.Millisecond
-		o.LeaseDuration, o.ScanInterval = time.Second, 20*time.Millisecond
+		o.LeaseDuration, o.ScanInterval = patience, 20*time.Millisecond
+		if p.with == losses {
+			o.LeaseDuration = time.Second // as long as a stolen lease is left alone
+		}
 		o.Failure.Backoff = time.Millisecond
 	})
 	if err != nil {

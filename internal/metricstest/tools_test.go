@@ -175,8 +175,8 @@ func (g *group) take(t *testing.T, n int) (records []kinetrail.Record) {
 		select {
 		case r := <-g.records:
 			records = append(records, r)
-		case <-time.After(20 * time.Second):
-			t.Fatalf("%d records were handled; want %d", len(records), n)
+		case <-time.After(patience):
+			t.Fatalf("%d records were handled after %v; want %d", len(records), patience, n)
 		}
 	}
 	return records
@@ -224,18 +224,22 @@ func (s *failing) Checkpoint(ctx context.Context, held lease.Lease, done kinetra
 // quiet drops what the clients say.
 var quiet = slog.New(slog.DiscardHandler)
 
+// patience is how long a test waits for what takes a moment, unless the machine
+// is busy.
+const patience = 2 * time.Minute
+
 var errStore = errors.New("the store is told to fail")
 
 // eventually waits until something holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-deadline:
-			t.Fatalf("after 20 s: %s", what)
+			t.Fatalf("not after %v: %s", patience, what)
 		case <-tick.C:
 		}
 	}
