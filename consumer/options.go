@@ -188,6 +188,11 @@ type Options struct {
 	// CheckpointSpans one for every checkpoint written. Both are off by default.
 	FetchSpans, CheckpointSpans bool
 
+	// SpanPartitionKeys puts the producer's partition keys on the spans of
+	// handlers and on their links. They can be personal data, and have many
+	// values. The default is false.
+	SpanPartitionKeys bool
+
 	// Propagator reads the context from the headers of records that have
 	// headers. Nil, the default, reads W3C trace context and baggage. Contexts
 	// in keys are always W3C.

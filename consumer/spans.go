@@ -36,7 +36,7 @@ func newSpans(o *Options, tracer trace.Tracer, stream kinetrail.Stream, group, s
 	}
 	return &spans{
 		tracing: tracing.New(tracer, stream.Name(), tracing.Config{
-			ShardID: shardID, Group: group, LinkRecords: o.LinkTraces,
+			ShardID: shardID, Group: group, LinkRecords: o.LinkTraces, PartitionKeys: o.SpanPartitionKeys,
 		}),
 		propagator: propagator, link: o.LinkTraces, fetches: o.FetchSpans, checkpoints: o.CheckpointSpans,
 	}

@@ -141,6 +141,30 @@ func TestProcessSpansCanLinkInstead(t *testing.T) {
 	})
 }
 
+func TestPartitionKeysAreOnSpansWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			stream := newFakeStream(1)
+			stream.put(0, "group-1", []byte("data"))
+			spans, withTracer := recorder()
+			got := newSeen()
+			worker := start(t, stream, memlease.New(), got.handle, withTracer, func(o *consumer.Options) { o.SpanPartitionKeys = asked })
+			got.await(t, 1)
+			worker.drain(t)
+			want := map[bool]string{true: "group-1"}[asked]
+			for _, s := range spans.Ended() {
+				if got := attributes(s)["messaging.aws.kinesis.partition_key"]; got != want {
+					t.Errorf("SpanPartitionKeys %t: the key on %q is %q; want %q", asked, s.Name(), got, want)
+				}
+			}
+			if len(spans.Ended()) != 1 {
+				t.Errorf("%d spans; want 1", len(spans.Ended()))
+			}
+		})
+	}
+}
+
 // coloured is a propagator of its own kind: it reads span C where the colour is
 // red.
 type coloured struct{ propagation.TraceContext }

@@ -48,7 +48,7 @@ func (w *wrapper) startSpan(ctx context.Context, b *batch) (context.Context, tra
 	if len(b.records) == 0 {
 		return ctx, trace.SpanFromContext(context.Background())
 	}
-	spans := tracing.New(w.tracer, b.stream.Name(), tracing.Config{ShardID: b.shardID, LinkRecords: w.LinkTraces})
+	spans := tracing.New(w.tracer, b.stream.Name(), tracing.Config{ShardID: b.shardID, LinkRecords: w.LinkTraces, PartitionKeys: w.SpanPartitionKeys})
 	now := time.Now()
 	if len(b.records) == 1 {
 		ctx, carried := otelcarrier.Carried(ctx, &b.records[0], w.Propagator)

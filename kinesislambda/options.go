@@ -42,6 +42,11 @@ type Options struct {
 	// trace of the batch. The default, false, continues the record's trace.
 	LinkTraces bool
 
+	// SpanPartitionKeys puts the producer's partition keys on the process span
+	// of a single record, and on the links of a batch. They can be personal
+	// data, and have many values. The default is false.
+	SpanPartitionKeys bool
+
 	// JSONPayloads looks for contexts that other tools have put into JSON
 	// payloads, where a record carries none of ours. The payload is not
 	// changed. The default is false.

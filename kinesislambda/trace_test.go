@@ -42,6 +42,31 @@ func TestABatchOfThreeTracesHasNoParentAndThreeLinks(t *testing.T) {
 	}
 }
 
+func TestPartitionKeysAreOnSpansAndLinksWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	const key = "messaging.aws.kinesis.partition_key"
+	for _, asked := range []bool{false, true} {
+		ask := func(o *kinesislambda.Options) { o.SpanPartitionKeys = asked }
+		want := map[bool][]string{false: {"", "", ""}, true: {"a", "a", "b"}}[asked]
+		one, two := newFixture(t), newFixture(t)
+		for f, event := range map[*fixture]events.KinesisEvent{
+			one: eventOf(received(1, keyWith(1, "a"), "")),
+			two: eventOf(received(1, keyWith(1, "a"), ""), received(2, keyWith(2, "b"), "")),
+		} {
+			if _, err := kinesislambda.Records(nothing, f.options(ask))(t.Context(), event); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := []string{attributeOf(one.theSpan(t).Attributes(), key)}
+		for _, link := range two.theSpan(t).Links() {
+			got = append(got, attributeOf(link.Attributes, key))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("SpanPartitionKeys %t: the keys of span and links are %q, want %q", asked, got, want)
+		}
+	}
+}
+
 func attributeOf(attributes []attribute.KeyValue, key attribute.Key) string {
 	for _, a := range attributes {
 		if a.Key == key {

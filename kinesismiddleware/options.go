@@ -57,6 +57,11 @@ type Options struct {
 	// nothing is carried.
 	RootSpans bool
 
+	// SpanPartitionKeys puts the caller's partition key on the span of a
+	// PutRecord; the records of a PutRecords have no spans of their own. Keys
+	// can be personal data, and have many values. The default is false.
+	SpanPartitionKeys bool
+
 	// JSONPayloads makes GetRecords look for contexts that other tools have put
 	// into JSON payloads, where a record's key carries none. The payload is not
 	// changed. The default is false.

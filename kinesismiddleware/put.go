@@ -29,6 +29,9 @@ func (p *Propagation) putRecord(ctx context.Context, in middleware.InitializeInp
 	span := noSpan
 	if p.startsSpan(ctx) {
 		ctx, span = tracing.StartPut(ctx, p.tracer, tracing.PutRecord, r.stream.name, 1)
+		if p.options.SpanPartitionKeys {
+			span.SetAttributes(tracing.PartitionKeyKey.String(aws.ToString(input.PartitionKey)))
+		}
 	}
 
 	given := types.PutRecordsRequestEntry{Data: input.Data, PartitionKey: input.PartitionKey, ExplicitHashKey: input.ExplicitHashKey}

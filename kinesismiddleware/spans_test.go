@@ -206,3 +206,17 @@ func TestContextsOfRecordsAreCarriedWithoutASpanOfTheCall(t *testing.T) {
 		t.Errorf("there are the spans %v, want none", spans)
 	}
 }
+
+func TestThePartitionKeyIsOnTheSpanOfAPutWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []bool{false, true} {
+		p := with(t, func(o *kinesismiddleware.Options) { o.SpanPartitionKeys = asked })
+		ctx, _ := p.span(t)
+		if _, err := p.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: aws.String(orders), PartitionKey: aws.String("group-1"), Data: []byte("one")}); err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(attributesOf(theOnly(t, p.ended())), "messaging.aws.kinesis.partition_key=group-1"); got != asked {
+			t.Errorf("SpanPartitionKeys %t: the key is on the span: %t", asked, got)
+		}
+	}
+}

@@ -123,6 +123,10 @@ type Options struct {
 	// default is false.
 	RootSpans bool
 
+	// SpanPartitionKeys puts the partition keys on the create spans. They can
+	// be personal data, and have many values. The default is false.
+	SpanPartitionKeys bool
+
 	// TracerProvider makes the spans. The default, nil, means OpenTelemetry's
 	// global provider at the time of New.
 	TracerProvider trace.TracerProvider

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,9 +12,11 @@ import (
 	"unsafe"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
+	"github.com/kinetrail/kinetrail/internal/tracing"
 	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/tracecarrier"
 )
@@ -399,6 +402,31 @@ func TestRootSpansAreStartedWhenAskedFor(t *testing.T) {
 			t.Error("the record carries no context of the root span")
 		}
 	})
+}
+
+func TestThePartitionKeyIsOnTheCreateSpanWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			spans := tracetest.NewSpanRecorder()
+			p := start(t, newFakeService(1), func(o *Options) {
+				o.RootSpans, o.SpanPartitionKeys = true, asked
+				o.TracerProvider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+			})
+			if _, err := p.Put(t.Context(), record("group-1", "data")); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range spans.Ended() {
+				want := asked && s.Name() == "create orders"
+				if got := slices.Contains(s.Attributes(), tracing.PartitionKeyKey.String("group-1")); got != want {
+					t.Errorf("SpanPartitionKeys %t: the key is on %q: %t; want %t", asked, s.Name(), got, want)
+				}
+			}
+			if len(spans.Ended()) != 2 {
+				t.Errorf("%d spans; want one to create the record, one to put it", len(spans.Ended()))
+			}
+		})
+	}
 }
 
 func TestCallsAreMarkedForTheMiddleware(t *testing.T) {

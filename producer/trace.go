@@ -21,7 +21,7 @@ type tracer struct {
 
 func newTracer(stream kinetrail.Stream, o *Options) tracer {
 	return tracer{
-		spans:       tracing.New(tracing.Tracer(o.TracerProvider), stream.Name(), tracing.Config{}),
+		spans:       tracing.New(tracing.Tracer(o.TracerProvider), stream.Name(), tracing.Config{PartitionKeys: o.SpanPartitionKeys}),
 		createSpans: o.CreateSpans,
 		rootSpans:   o.RootSpans,
 		baggageKeys: o.BaggageKeys,
