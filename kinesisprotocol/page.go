@@ -45,25 +45,3 @@ func textOf(bytes []byte) string {
 func bytesOf(text string) []byte {
 	return unsafe.Slice(unsafe.StringData(text), len(text))
 }
-
-// slab hands out places for values that the SDK's types point to, many from one
-// allocation.
-type slab[T any] struct{ free []T }
-
-// room sees that n places can be had at once.
-func (s *slab[T]) room(n int) {
-	if len(s.free) < n {
-		s.free = make([]T, n)
-	}
-}
-
-// keep puts v into a place.
-func (s *slab[T]) keep(v T) *T {
-	if len(s.free) == 0 {
-		s.room(8)
-	}
-	place := &s.free[0]
-	s.free = s.free[1:]
-	*place = v
-	return place
-}
