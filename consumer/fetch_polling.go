@@ -80,7 +80,7 @@ func (p *poller) next(ctx context.Context) (*page, error) {
 			return nil, err
 		}
 		started := time.Now()
-		pg, err := p.fetch(ctx)
+		pg, err := p.inTurn(ctx)
 		if err == nil {
 			p.pace(pg, started)
 			return pg, nil
@@ -102,6 +102,19 @@ func newPoller(s source) *poller {
 
 // close counts the poller out; between two calls it holds nothing open.
 func (p *poller) close() { p.polling.shards.Add(-1) }
+
+// inTurn fetches, and leaves busy shards the way when this one was idle.
+func (p *poller) inTurn(ctx context.Context) (*page, error) {
+	if p.pause == 0 {
+		return p.fetch(ctx)
+	}
+	hangUp, err := p.polling.line(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer hangUp()
+	return p.fetch(ctx)
+}
 
 // fetch makes one GetRecords call, and one for an iterator when there is none.
 func (p *poller) fetch(ctx context.Context) (*page, error) {

@@ -97,6 +97,36 @@ func settle(t *testing.T, workers int, dear, later bool) {
 	t.Logf("fair after %v", time.Since(began))
 }
 
+// countedLists counts how often the leases are listed.
+type countedLists struct {
+	*memlease.Store
+	lists atomic.Int64
+}
+
+func (s *countedLists) List(ctx context.Context) ([]lease.Lease, error) {
+	s.lists.Add(1)
+	return s.Store.List(ctx)
+}
+
+func TestManyLeasesAreListedLessOften(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ shards, lists int }{{10, 50}, {600, 33}, {1000, 20}, {2000, 20}} {
+		t.Run(fmt.Sprintf("%d leases", tt.shards), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &countedLists{Store: memlease.New()}
+				start(t, newFakeStream(tt.shards), store, nothing, func(o *consumer.Options) { o.MaxPollInterval = time.Minute })
+				time.Sleep(5*time.Second + time.Millisecond)
+				before := store.lists.Load()
+				time.Sleep(10 * time.Second)
+				if lists := int(store.lists.Load() - before); lists < tt.lists-2 || lists > tt.lists+2 {
+					t.Errorf("%d leases are listed %d times in 10 s; want %d", tt.shards, lists, tt.lists)
+				}
+			})
+		})
+	}
+}
+
 func TestAHandoverBetweenLiveWorkersIsQuickAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -13,10 +14,11 @@ type polling struct {
 	begun  time.Time
 	shards atomic.Int64 // being polled
 	seats  atomic.Uint64
+	lines  chan struct{} // holds one for each call for an idle shard
 	callers
 }
 
-func newPolling() *polling { return &polling{begun: time.Now()} }
+func newPolling() *polling { return &polling{begun: time.Now(), lines: make(chan struct{}, idleLines)} }
 
 // moment is the grid on which idle shards are asked: a few calls at a time wake
 // processor and network less often than one after another, and are few enough for
@@ -33,6 +35,37 @@ func (p *polling) turn(seat uint64, round time.Duration, now time.Time) time.Tim
 	place, _ := bits.Mul64(seat*golden, uint64(round))
 	since := now.Sub(p.begun) - time.Duration(place).Truncate(moment)
 	return now.Add(round - (since%round+round)%round)
+}
+
+const (
+	// idleLines is how many idle shards are asked at once. The SDK's HTTP client
+	// keeps ten connections: it would open others for what has piled up while the
+	// process or the service stood still, each with a handshake, and close them.
+	idleLines = 8
+
+	// patience is how long an idle shard waits for a line: calls that take long
+	// are made all the same.
+	patience = 100 * time.Millisecond
+)
+
+// line waits until an idle shard may be asked. The caller hangs up afterwards.
+func (p *polling) line(ctx context.Context) (hangUp func(), err error) {
+	hangUp = func() { <-p.lines }
+	select {
+	case p.lines <- struct{}{}:
+		return hangUp, nil
+	default:
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case p.lines <- struct{}{}:
+		return hangUp, nil
+	case <-timer.C:
+		return func() {}, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // callers make calls for goroutines that wait for something most of the time. A

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"reflect"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,4 +184,32 @@ func TestAResolverOfTheCallersOwnIsAskedEveryTime(t *testing.T) {
 	if _, keeps := o.EndpointResolverV2.(*knownEndpoints); !keeps {
 		t.Errorf("the SDK's resolver became %T; want the one that keeps its answers", o.EndpointResolverV2)
 	}
+}
+
+func TestIdleShardsAreAskedAFewAtOnceUnlessCallsTakeLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolling()
+		began := time.Now()
+		var after []time.Duration
+		for range idleLines + 2 {
+			hangUp, err := p.line(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			after = append(after, time.Since(began))
+			if len(after) == idleLines {
+				time.AfterFunc(time.Millisecond, hangUp)
+			}
+		}
+		want := append(make([]time.Duration, idleLines), time.Millisecond, time.Millisecond+patience)
+		if !slices.Equal(after, want) {
+			t.Errorf("calls begin after %v; want %v", after, want)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(ErrDraining)
+		if _, err := p.line(ctx); err != ErrDraining {
+			t.Errorf("with a ctx that has ended: %v; want its cause", err)
+		}
+	})
 }
