@@ -135,10 +135,27 @@ func (t *tracker) finishAt(i int) {
 	if t.head == len(t.marks) {
 		t.marks, t.head = t.marks[:0], 0
 	}
+	t.changed()
+}
+
+// changed tells who waits. It is called with t.mu held.
+func (t *tracker) changed() {
 	if t.change != nil {
 		close(t.change)
 		t.change = nil
 	}
+}
+
+// withdraw takes back the last n records that were added: they are not handed on,
+// so that nobody can make them done.
+func (t *tracker) withdraw(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+
+	clear(t.marks[len(t.marks)-n:])
+	t.marks = t.marks[:len(t.marks)-n]
+	t.open -= n
+	t.changed()
 }
 
 // inHand and reach take the place of add and finish for records that are handled in

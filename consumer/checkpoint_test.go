@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
@@ -230,5 +231,26 @@ func TestTrackerKeepsNoMemoryOfWhatIsDone(t *testing.T) {
 	}
 	if cap(tr.marks) > 1024 {
 		t.Errorf("%d marks of memory for 8 open records; want it bounded", cap(tr.marks))
+	}
+}
+
+func TestWhatIsWithdrawnIsWaitedForNoMore(t *testing.T) {
+	t.Parallel()
+	tr := &tracker{max: 10}
+	at := func(i int) kinetrail.Position { return kinetrail.At(fmt.Sprint(i), 0) }
+	for i := range 3 {
+		if _, err := tr.add(t.Context(), at(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waited := make(chan error)
+	go func() { waited <- tr.wait(t.Context(), tr.allDone) }()
+	tr.ack(at(0))
+	tr.withdraw(2)
+	if err := <-waited; err != nil || tr.position() != at(0) || tr.ack(at(1)) {
+		t.Errorf("waiting ended with %v, at %v; want no error, at 0, and the others unknown", err, tr.position())
+	}
+	if _, err := tr.add(t.Context(), at(1)); err != nil || !tr.ack(at(1)) || tr.position() != at(1) {
+		t.Errorf("added again and acknowledged: %v, at %v; want 1", err, tr.position())
 	}
 }

@@ -394,6 +394,10 @@ func (t *tenure) yieldRecords(ctx context.Context, pg *page, yield func(kinetrai
 			if _, err := t.tracker.add(ctx, r.Position); err != nil {
 				return err
 			}
+			if t.leaving.Load() {
+				t.tracker.withdraw(1)
+				return nil
+			}
 		}
 		timer := metrics.StartTimer(t.meter.processing)
 		if !yield(*r, nil) {

@@ -84,10 +84,23 @@ func (t *tenure) handleInTurn(r *kinetrail.Record, handle Handler) error {
 
 // handleForAck handles a record that is done when Ack says so.
 func (t *tenure) handleForAck(r *kinetrail.Record, handle Handler) error {
-	if _, err := t.tracker.add(t.ctx, r.Position); err != nil {
+	if err := t.track(r); err != nil {
 		return err
 	}
 	return t.handle(r, handle)
+}
+
+// track keeps a record in mind until Ack, once there is room for it, which may take
+// long: by then the shard may be asked for.
+func (t *tenure) track(r *kinetrail.Record) error {
+	if _, err := t.tracker.add(t.ctx, r.Position); err != nil {
+		return err
+	}
+	err := t.over()
+	if err != nil {
+		t.tracker.withdraw(1)
+	}
+	return err
 }
 
 // perKey handles n records of a shard at once, those of one key in order. A
@@ -444,13 +457,13 @@ func (b *batcher) run() error {
 func (b *batcher) add(pg *page) error {
 	b.pages = append(b.pages, pg)
 	for r := pg.next(); r != nil; r = pg.next() {
-		if err := b.t.over(); err != nil {
-			return err
+		err := b.t.over()
+		if err == nil && b.t.opts.ManualCheckpoints {
+			err = b.track(r)
 		}
-		if b.t.opts.ManualCheckpoints {
-			if err := b.track(r); err != nil {
-				return err
-			}
+		if err != nil {
+			b.leave()
+			return err
 		}
 		b.records = append(b.records, *r)
 		if len(b.records) == b.t.opts.MaxBatch {
@@ -477,8 +490,14 @@ func (b *batcher) track(r *kinetrail.Record) error {
 			return err
 		}
 	}
-	_, err := b.t.tracker.add(b.t.ctx, r.Position)
-	return err
+	return b.t.track(r)
+}
+
+// leave forgets what is collected and will not be delivered here.
+func (b *batcher) leave() {
+	if b.t.opts.ManualCheckpoints {
+		b.t.tracker.withdraw(len(b.records))
+	}
 }
 
 // flush delivers what is collected.

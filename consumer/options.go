@@ -120,7 +120,9 @@ type Options struct {
 	// for it, or Failure has given it up; that its handler returned nil is not
 	// enough. Positions are
 	// written by Consumer.Checkpoint and when a shard is drained, handed over
-	// or at its end, not on an interval. The default is false.
+	// or at its end, not on an interval. All three wait for the Ack of the records
+	// that were handed out, a hand-over for HandoverTimeout at most. The default
+	// is false.
 	ManualCheckpoints bool
 
 	// MaxInFlight bounds the records of one shard that were handed to the
@@ -146,7 +148,8 @@ type Options struct {
 	// HandoverTimeout is how long the old owner of a shard may take to finish
 	// what its handlers were given, with all attempts, before their ctx ends with
 	// ErrDraining: under Run a record, under RunBatch a batch, under PerKey the
-	// records that were given to its goroutines. What else was fetched is left to
+	// records that were given to its goroutines; with ManualCheckpoints also until
+	// what was handed out is acknowledged. What else was fetched is left to
 	// the new owner, which takes the lease without consent after this time and a
 	// LeaseDuration. The default is 30 s.
 	HandoverTimeout time.Duration

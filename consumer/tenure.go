@@ -210,13 +210,17 @@ func (t *tenure) conclude(err error) {
 		t.complete()
 	case err != nil && !errors.Is(err, errLeft):
 		t.stall(err)
-	case !t.through: // handed over, or the caller's code has left its loop
+	case !t.through && !t.awaitsAck(): // handed over, or the caller's code has left its loop
 	case t.tracker.wait(t.ctx, t.tracker.allDone) != nil: // for Ack
-	case t.ended:
+	case t.through && t.ended:
 		t.complete()
 	}
 	t.giveBack()
 }
+
+// awaitsAck reports whether the shard is handed over with records in flight that
+// may still be acknowledged.
+func (t *tenure) awaitsAck() bool { return t.opts.ManualCheckpoints && t.leaving.Load() }
 
 // expired reports whether the stream is there and no longer has the shard.
 func (t *tenure) expired() bool {
