@@ -73,13 +73,17 @@ func (a *app) tellAct(number int, p *demo.Played) {
 	if len(p.GroupShards) > 0 {
 		fmt.Fprintf(a.stdout, "    group-1 lies on %s\n", shortShards(p.GroupShards))
 	}
-	fmt.Fprintf(a.stdout, "  %s\n", strings.Join([]string{
+	const indent = "  "
+	ticks := []string{
 		a.tick(p.Connected && p.Lambda.Connected, "one trace", "two traces"),
 		a.tick(p.ShardsMatch && p.Lambda.ShardsMatch, "own shard", "random shard"),
 		a.tick(p.OrderKept && p.Lambda.OrderKept, "in order", "out of order"),
 		a.tick(p.OverlappingGroups+p.Lambda.OverlappingGroups == 0, "one at a time", "at the same time"),
 		a.tick(p.KeysRestored && p.Lambda.KeysRestored, "group known", "group unknown"),
-	}, "   "))
+	}
+	for _, line := range filled(ticks, "   ", max(a.width-len(indent), 0)) {
+		fmt.Fprintln(a.stdout, indent+line)
+	}
 	for _, d := range p.Deviations() {
 		fmt.Fprintf(a.stdout, "  %s\n", a.paint.red("not as expected: "+d.String()))
 	}

@@ -121,7 +121,7 @@ var varying = []struct {
 }{
 	{regexp.MustCompile(` +\d+\.\d –`), " TIME –"},
 	{regexp.MustCompile(`– +\d+\.\d ms`), "– TIME ms"},
-	{regexp.MustCompile(`(IN ACT 5  )[0-9a-f]{32}`), "${1}TRACE"},
+	{regexp.MustCompile(`(, ACT 5  )[0-9a-f]{32}`), "${1}TRACE"},
 	{regexp.MustCompile(`[·█]+`), "BAR"},
 	{regexp.MustCompile(`(?s)(ACT 2 .*?)shard \d(.*?)shard \d(.*?)on shards? [^\n]*`), "${1}shard N${2}shard N${3}on shards N"},
 	{regexp.MustCompile(`(partition-key .*no / no +)[1-9]\d* / [1-9]\d* +100 / 100`), "${1}N / N  100 / 100"},

@@ -121,14 +121,17 @@ func (a *app) tell(indent, sentences string) error {
 
 // wrapped are the lines of a text, as wide as they can be between its spaces. A
 // width of 0 is no limit.
-func wrapped(text string, width int) []string {
+func wrapped(text string, width int) []string { return filled(strings.Split(text, " "), " ", width) }
+
+// filled puts as many parts as fit into each line, with a gap between them.
+func filled(parts []string, gap string, width int) []string {
 	var lines []string
-	for _, word := range strings.Split(text, " ") {
+	for _, part := range parts {
 		last := len(lines) - 1
-		if last >= 0 && (width == 0 || displayWidth(lines[last])+1+displayWidth(word) <= width) {
-			lines[last] += " " + word
+		if last >= 0 && (width == 0 || displayWidth(lines[last]+gap+part) <= width) {
+			lines[last] += gap + part
 		} else {
-			lines = append(lines, word)
+			lines = append(lines, part)
 		}
 	}
 	return lines
