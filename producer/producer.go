@@ -45,9 +45,9 @@ type Producer struct {
 	api            API
 	stream         kinetrail.Stream
 	options        Options
-	carrier        tracecarrier.Carrier // the environment's, else the options', else the default
-	writer         tracecarrier.Writer
-	callOptions    []func(*kinesis.Options) // of every PutRecords call
+	writer         atomic.Pointer[tracecarrier.Writer] // with the carrier in force; a put reads it once
+	forced         bool                                // the environment chose the carrier
+	callOptions    []func(*kinesis.Options)            // of every PutRecords call
 	tracer         tracer
 	meter          meter
 	sink           *metrics.Isolated
@@ -102,11 +102,13 @@ func New(client API, nameOrARN string, opts ...func(*Options)) (*Producer, error
 		adjust(&options)
 	}
 	stream, err := kinetrail.ParseStream(nameOrARN)
-	carrier, carrierErr := effectiveCarrier(&options)
+	carrier, forced, carrierErr := effectiveCarrier(&options)
 	if err := errors.Join(err, options.check(), carrierErr); err != nil {
 		return nil, fmt.Errorf("new producer: %w", err)
 	}
-	p := newProducer(client, stream, options, carrier)
+	p := newProducer(client, stream, options)
+	p.forced = forced
+	p.carry(carrier)
 	if err := p.start(); err != nil {
 		p.cancel()
 		return nil, errors.Join(fmt.Errorf("new producer: %w", err), p.sink.Close(context.Background()))
@@ -116,7 +118,7 @@ func New(client API, nameOrARN string, opts ...func(*Options)) (*Producer, error
 	return p, nil
 }
 
-func newProducer(client API, stream kinetrail.Stream, options Options, carrier tracecarrier.Carrier) *Producer {
+func newProducer(client API, stream kinetrail.Stream, options Options) *Producer {
 	logger := options.Logger
 	if logger == nil {
 		logger = slog.Default()
@@ -126,8 +128,6 @@ func newProducer(client API, stream kinetrail.Stream, options Options, carrier t
 		began:   time.Now(),
 		stream:  stream,
 		options: options,
-		carrier: carrier,
-		writer:  tracecarrier.Writer{Carrier: carrier, LongKey: options.LongKey, TrustExisting: options.TrustExisting},
 		tracer:  newTracer(stream, &options),
 		sink:    metrics.Isolate(options.Metrics, logger),
 		logger:  logger,
@@ -159,18 +159,19 @@ func (p *Producer) handOnCounts() {
 }
 
 // effectiveCarrier is the carrier by environment, option or default, in this
-// order. It is empty when none was chosen for plain records.
-func effectiveCarrier(o *Options) (tracecarrier.Carrier, error) {
-	carrier, set, err := tracecarrier.FromEnvironment(os.LookupEnv)
+// order, and whether it is the environment's. It is empty when none was chosen for
+// plain records.
+func effectiveCarrier(o *Options) (c tracecarrier.Carrier, forced bool, err error) {
+	c, forced, err = tracecarrier.FromEnvironment(os.LookupEnv)
 	switch {
-	case err != nil || set:
-		return carrier, err
+	case err != nil || forced:
+		return c, forced, err
 	case o.Carrier != "":
-		return o.Carrier, nil
+		return o.Carrier, false, nil
 	case o.Aggregation != Off:
-		return tracecarrier.Headers, nil
+		return tracecarrier.Headers, false, nil
 	}
-	return "", nil
+	return "", false, nil
 }
 
 func (o *Options) rules() rules {

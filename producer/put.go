@@ -89,13 +89,14 @@ func (p *Producer) put(ctx context.Context, u *userRecord, record *kinetrail.Rec
 	if err == nil {
 		var bare bool
 		caller, bare = p.tracer.startCreate(ctx, u, record)
-		if bare && !p.shapeSpanned(u) {
+		w := p.writer.Load()
+		if bare && !p.shapeSpanned(u, w) {
 			u.carry(kinetrail.TraceContext{Parent: caller.String()})
 		}
 		if u.spanned {
 			outcome, err = tracecarrier.Injected, p.checkSize(u, int(u.bytes))
 		} else {
-			outcome, err = p.shape(u)
+			outcome, err = p.shape(u, w)
 		}
 	}
 	if err == nil {
@@ -186,24 +187,24 @@ func ascii(text string) bool {
 // shapeSpanned gives a record the form in which it carries a span context and
 // nothing else, if that is as simple as it usually is: with no details of its own,
 // and with room to spare.
-func (p *Producer) shapeSpanned(u *userRecord) bool {
+func (p *Producer) shapeSpanned(u *userRecord, w *tracecarrier.Writer) bool {
 	if u.userDetails != noUserDetails {
 		return false
 	}
 	u.bytes = int32(len(u.data) + len(u.key))
 	switch limit := p.recordLimit(); {
-	case p.mayContain(u):
+	case p.mayContain(u, w.Carrier):
 		u.form = grouped
 		if p.options.Aggregation == Off {
 			u.form = wrapped
 		}
 		u.userDetails = spanInHeader
-		if p.carrier == tracecarrier.Headers && containerBound(u) <= limit {
+		if w.Carrier == tracecarrier.Headers && containerBound(u) <= limit {
 			return true
 		}
-	case p.writer.Plan(u.key) == tracecarrier.Injected:
+	case w.Plan(u.key) == tracecarrier.Injected:
 		u.form, u.userDetails = plain, spanInKey
-		u.bytes = int32(len(u.data) + p.writer.KeyLength(tracecarrier.Injected, u.key))
+		u.bytes = int32(len(u.data) + w.KeyLength(tracecarrier.Injected, u.key))
 		if int(u.bytes) <= limit {
 			return true
 		}
@@ -215,18 +216,18 @@ func (p *Producer) shapeSpanned(u *userRecord) bool {
 // shape gives a record the form in which it goes into the stream, with its trace
 // context if that fits, else without, and checks its size. It returns what
 // became of the context.
-func (p *Producer) shape(u *userRecord) (tracecarrier.Outcome, error) {
+func (p *Producer) shape(u *userRecord, w *tracecarrier.Writer) (tracecarrier.Outcome, error) {
 	u.bytes = int32(len(u.data) + len(u.key))
-	if p.mayContain(u) {
-		return p.shapeForContainer(u)
+	if p.mayContain(u, w.Carrier) {
+		return p.shapeForContainer(u, w.Carrier)
 	}
 	u.form = plain
-	if u.trace.Parent == "" && !rewritesKey(p.carrier) {
+	if u.trace.Parent == "" && !rewritesKey(w.Carrier) {
 		return tracecarrier.AsGiven, p.checkSize(u, int(u.bytes))
 	}
-	key, hashKey, outcome := p.writer.Write(u.key, u.explicitHashKey, u.trace)
+	key, hashKey, outcome := w.Write(u.key, u.explicitHashKey, u.trace)
 	if outcome.Injected() && len(u.data)+len(key) > p.recordLimit() {
-		key, hashKey, _ = p.writer.Write(u.key, u.explicitHashKey, kinetrail.TraceContext{})
+		key, hashKey, _ = w.Write(u.key, u.explicitHashKey, kinetrail.TraceContext{})
 		outcome = tracecarrier.SkippedSize
 	}
 	switch {
@@ -240,7 +241,7 @@ func (p *Producer) shape(u *userRecord) (tracecarrier.Outcome, error) {
 		if outcome == tracecarrier.Kept && p.schedule.rules.hashes {
 			u.hashKept()
 		}
-		if p.writer.Carrier == tracecarrier.PartitionKey && outcome.Injected() && u.explicitHashKey == "" && p.schedule.rules.hashes {
+		if w.Carrier == tracecarrier.PartitionKey && outcome.Injected() && u.explicitHashKey == "" && p.schedule.rules.hashes {
 			u.hash, u.hashed = shardmap.HashKeyOf(key), true
 		}
 	}
@@ -263,28 +264,28 @@ func (u *userRecord) store(key, hashKey string) {
 }
 
 // mayContain reports whether a container may hold u. With the headers carrier on
-// plain records and a key carrier from the environment, only a record that needs
-// a container anyway gets one.
-func (p *Producer) mayContain(u *userRecord) bool {
+// plain records and a key carrier in force, by the environment or SetCarrier, only a
+// record that needs a container anyway gets one.
+func (p *Producer) mayContain(u *userRecord, inForce tracecarrier.Carrier) bool {
 	if p.options.Aggregation != Off {
 		return true
 	}
 	return p.options.Carrier == tracecarrier.Headers &&
-		(!rewritesKey(p.carrier) || len(u.headers) > 0 || aggregate.IsContainer(u.data))
+		(!rewritesKey(inForce) || len(u.headers) > 0 || aggregate.IsContainer(u.data))
 }
 
 // shapeForContainer shapes a record that goes into a container. Without
 // aggregation only a record that needs one does: for what it carries, or because
 // its data would be taken for a container.
-func (p *Producer) shapeForContainer(u *userRecord) (tracecarrier.Outcome, error) {
+func (p *Producer) shapeForContainer(u *userRecord, inForce tracecarrier.Carrier) (tracecarrier.Outcome, error) {
 	u.form = grouped
 	outcome := tracecarrier.AsGiven
 	carried := u.trace.Parent != ""
 	switch {
 	case !carried:
-	case p.carrier == tracecarrier.Off:
+	case inForce == tracecarrier.Off:
 		carried = false
-	case p.carrier != tracecarrier.Headers:
+	case inForce != tracecarrier.Headers:
 		outcome, carried = tracecarrier.SkippedAggregated, false
 	default:
 		if _, own := tracecarrier.FromHeaders(u.headers); own {

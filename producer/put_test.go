@@ -388,6 +388,121 @@ func TestTheEnvironmentIsStrongerThanTheCarrierOption(t *testing.T) {
 	}
 }
 
+func TestSetCarrierHoldsForLaterPuts(t *testing.T) {
+	t.Parallel()
+	put := func(t *testing.T, p *Producer, service *fakeService) string {
+		t.Helper()
+		if _, err := p.Put(t.Context(), traced("key", "data")); err != nil {
+			t.Fatal(err)
+		}
+		stored := service.stored[len(service.stored)-1]
+		switch carried := strings.Contains(string(stored.data), traceparent); {
+		case stored.key == "key" && carried:
+			return "headers"
+		case stored.key == traceparent+"-k1=key":
+			return "lossless"
+		case stored.key == "key":
+			return "off"
+		}
+		return stored.key
+	}
+	for _, tt := range []struct {
+		name     string
+		options  func(*Options)
+		carriers []tracecarrier.Carrier
+	}{
+		{"plain records", func(*Options) {}, []tracecarrier.Carrier{"lossless", "off", "lossless"}},
+		{"plain records with the headers carrier", func(o *Options) { o.Carrier = tracecarrier.Headers }, []tracecarrier.Carrier{"headers", "off", "headers", "lossless"}},
+		{"containers", aggregating(SameKey), []tracecarrier.Carrier{"headers", "off", "headers"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				service := newFakeService(1)
+				p := start(t, service, tt.options)
+				for _, c := range tt.carriers {
+					if err := p.SetCarrier(c); err != nil || p.Carrier() != c {
+						t.Fatalf("SetCarrier(%q) = %v, Carrier is %q", c, err, p.Carrier())
+					}
+					if got := put(t, p, service); got != string(c) {
+						t.Errorf("with %q a record goes as with %q", c, got)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestPutsAndSetCarrierRunTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(1)
+		p := start(t, service, func(o *Options) { o.Carrier = tracecarrier.Lossless })
+		switched := make(chan struct{})
+		go func() {
+			defer close(switched)
+			for i := range 200 {
+				if err := p.SetCarrier([]tracecarrier.Carrier{tracecarrier.Off, tracecarrier.Traceparent, tracecarrier.Lossless}[i%3]); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for range 200 {
+			if err := p.PutAsync(t.Context(), traced("key", "data"), func(Result) {}); err != nil {
+				t.Error(err)
+			}
+		}
+		<-switched
+		if err := p.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		for _, r := range service.stored {
+			if r.key != "key" && r.key != traceparent && r.key != traceparent+"-k1=key" {
+				t.Errorf("a record went under %q, which no carrier writes", r.key)
+			}
+		}
+		if len(service.stored) != 200 {
+			t.Errorf("%d records are stored, want 200", len(service.stored))
+		}
+	})
+}
+
+func TestSetCarrierRefusesWhatNewRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		options func(*Options)
+		carrier tracecarrier.Carrier
+		want    string
+	}{
+		{func(*Options) {}, "pigeon", `"pigeon"`},
+		{func(*Options) {}, "", "Carrier is empty"},
+		{func(*Options) {}, tracecarrier.PartitionKey, "Order BestEffort"},
+		{func(*Options) {}, tracecarrier.Headers, "only a container holds headers"},
+		{aggregating(ByShard), tracecarrier.Lossless, "the keys inside containers are not rewritten"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := start(t, newFakeService(1), tt.options)
+			before := p.Carrier()
+			if err := p.SetCarrier(tt.carrier); err == nil || !strings.Contains(err.Error(), tt.want) || p.Carrier() != before {
+				t.Errorf("SetCarrier(%q) = %v, Carrier is %q; want an error with %q, and %q", tt.carrier, err, p.Carrier(), tt.want, before)
+			}
+		})
+	}
+}
+
+func TestTheEnvironmentIsStrongerThanSetCarrier(t *testing.T) {
+	t.Setenv(tracecarrier.EnvironmentVariable, "off")
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, newFakeService(1), func(o *Options) { o.Carrier = tracecarrier.Lossless })
+		if err := p.SetCarrier(tracecarrier.Lossless); err == nil || !strings.Contains(err.Error(), "KINETRAIL_PROPAGATION") || p.Carrier() != tracecarrier.Off {
+			t.Errorf("SetCarrier = %v, Carrier is %q; want it refused by KINETRAIL_PROPAGATION", err, p.Carrier())
+		}
+		if err := p.SetCarrier(tracecarrier.Off); err != nil {
+			t.Errorf("SetCarrier of the carrier in force: %v", err)
+		}
+	})
+}
+
 func TestRootSpansAreStartedWhenAskedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,8 @@ package producer
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -17,6 +19,40 @@ type tracer struct {
 	createSpans bool
 	rootSpans   bool
 	baggageKeys []string
+}
+
+// SetCarrier changes the carrier of all later puts, for a program that wants to
+// switch propagation off or on without a restart. The error says why a carrier is
+// refused: one that New would refuse with these options; Headers without an
+// Aggregation and without Headers among the options, because records that are put
+// plain hold none; and any but the one in force while KINETRAIL_PROPAGATION is
+// set, because the variable is stronger.
+func (p *Producer) SetCarrier(c tracecarrier.Carrier) error {
+	var errs []error
+	refuse := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("set carrier: "+format, args...))
+		}
+	}
+	options := p.options
+	options.Carrier = c
+	options.checkCarrier(refuse)
+	refuse(c != "", "Carrier is empty, use %q", tracecarrier.Off)
+	refuse(c != tracecarrier.Headers || options.Aggregation != Off || p.options.Carrier == tracecarrier.Headers,
+		"Carrier is %q with Aggregation %v, and was %q when the producer was made: only a container holds headers", c, options.Aggregation, p.options.Carrier)
+	refuse(!p.forced || c == p.Carrier(), "Carrier is %q, but %s is set to %q", c, tracecarrier.EnvironmentVariable, p.Carrier())
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	p.carry(c)
+	return nil
+}
+
+// Carrier is the carrier in force, empty when none was chosen for plain records.
+func (p *Producer) Carrier() tracecarrier.Carrier { return p.writer.Load().Carrier }
+
+func (p *Producer) carry(c tracecarrier.Carrier) {
+	p.writer.Store(&tracecarrier.Writer{Carrier: c, LongKey: p.options.LongKey, TrustExisting: p.options.TrustExisting})
 }
 
 func newTracer(stream kinetrail.Stream, o *Options) tracer {
