@@ -68,3 +68,32 @@ func ExampleClone() {
 	fmt.Printf("%s\n", latest["order-1"].Data)
 	// Output: paid
 }
+
+// Who puts many records reads the results without the SDK's pointers, into a list
+// that is used for one call after another.
+func ExampleResultsInto() {
+	server, err := localkinesis.New(func(o *localkinesis.Options) { o.Streams = map[string]int{"orders": 1} })
+	if err != nil {
+		log.Fatal(err)
+	}
+	client := server.Client()
+
+	var results []kinesisprotocol.Result
+	into := kinesisprotocol.ResultsInto(&results)
+	_, err = client.PutRecords(context.Background(), &kinesis.PutRecordsInput{
+		StreamName: aws.String("orders"),
+		Records: []types.PutRecordsRequestEntry{
+			{PartitionKey: aws.String("order-1"), Data: []byte("one")},
+			{PartitionKey: aws.String("order-2"), Data: []byte("two")},
+		},
+	}, into)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range results {
+		fmt.Println(r.ShardID, r.SequenceNumber != "", r.ErrorCode == "")
+	}
+	// Output:
+	// shardId-000000000000 true true
+	// shardId-000000000000 true true
+}

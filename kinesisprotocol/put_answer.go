@@ -58,8 +58,17 @@ func lendPutAnswer(output *kinesis.PutRecordsOutput, into *[]Result) *putAnswer 
 
 func (a *putAnswer) room() []byte { return a.page }
 
+// prepare makes room for what a page of this length usually holds, so that memory
+// that is new does not grow step by step.
+func (a *putAnswer) prepare(page []byte) {
+	const smallest = 100 // bytes of a result, half of them its number
+	a.results = slices.Grow(a.results, min(len(page)/smallest, kinetrail.MaxPutRecords))
+	a.text = slices.Grow(a.text, len(page)/2)
+}
+
 // json reads a page in JSON. See reading.
 func (a *putAnswer) json(page []byte) (usual bool, err error) {
+	a.prepare(page)
 	s := scanner{page: page, odd: len(page) > longestPutPage}
 	s.putAnswer(a)
 	if !s.odd {
@@ -70,6 +79,7 @@ func (a *putAnswer) json(page []byte) (usual bool, err error) {
 
 // cbor reads a page in CBOR.
 func (a *putAnswer) cbor(page []byte) (usual bool) {
+	a.prepare(page)
 	s := cborScanner{page: page, odd: len(page) > longestPutPage}
 	s.putAnswer(a)
 	if !s.done() {
