@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
 	"github.com/kinetrail/kinetrail"
@@ -48,6 +49,8 @@ type schedule struct {
 	count tally
 
 	// Where records go; see route.go.
+	clock      putClock
+	express    express
 	inbox      inbox
 	shards     *shardmap.Map // nil while it is not known
 	generation uint16        // of shards
@@ -55,7 +58,9 @@ type schedule struct {
 	roads      []road  // to targets
 	anywhere   *target // of records whose shard is not known
 	lanes      map[laneName]*lane
-	keys       keySet           // of plain records
+	keys       keySet // of plain records
+	quota      quota
+	named      [namedTargets]*target
 	misplaced  []*kinesisRecord // their verdict needs a newer shard map
 	stale      bool             // shards was seen to be out of date
 
@@ -82,9 +87,9 @@ type schedule struct {
 	undelivered []kinetrail.Record // rejected since it stopped
 
 	// Records with their results.
-	answers    userQueue     // that somebody waits for
-	deliveries deliveryQueue // the others
-	loose      *request      // those that are in no other request; nil for none
+	answers    userQueue    // that somebody waits for
+	deliveries requestQueue // the others
+	loose      *request     // those that are in no other request; nil for none
 
 	// At rest, or of use to one at a time.
 	entry        containerEntry
@@ -114,6 +119,20 @@ type request struct {
 	text []byte
 	cuts []cut
 	keys []string
+
+	// What came by express: records that are not in records until they go
+	// different ways.
+	express   userQueue
+	marks     []mark  // beside entries
+	buffered  int     // what they take of the buffer
+	dataBytes int     // of all
+	dueAt     instant // when the first has waited enough
+	home      *target // of all of them
+	sentTo    uint16  // generation of the shard map it was made for
+	uncharged bool    // no shard has paid for them yet
+
+	results []result // while they are settled and delivered
+	options []func(*kinesis.Options)
 
 	unsealed [][]byte // containers in the making
 	bytes    int
@@ -231,11 +250,16 @@ func (s *schedule) offerOf(l *lane) offer {
 	return o
 }
 
+// mayStart reports whether another request may be on its way.
+func (s *schedule) mayStart(now instant) bool {
+	return s.stopped == nil && len(s.underway) < s.rules.concurrency && now >= s.pausedUntil
+}
+
 // due reports whether a request should be made now, and whether the records that
 // have not lingered are to go with it.
 func (s *schedule) due(now instant) (due, everything bool) {
 	switch {
-	case s.active.first == nil || s.stopped != nil || len(s.underway) >= s.rules.concurrency || now < s.pausedUntil:
+	case s.active.first == nil || !s.mayStart(now):
 		return false, false
 	case now >= s.lingerAt:
 		return true, true
@@ -250,14 +274,24 @@ func (s *schedule) due(now instant) (due, everything bool) {
 
 // next makes the next request, or returns nil if none is due.
 func (s *schedule) next(now instant) *request {
+	s.clock.pass(now)
 	s.route()
 	s.ripen(now)
+	if !s.mayStart(now) {
+		return nil
+	}
+	s.watchQuota(now)
+	s.joinExpress(now)
 	due, everything := s.due(now)
+	if s.expressDue(now) && !(due && s.express.last) {
+		s.express.last = true
+		return s.start(s.takeExpress())
+	}
+	s.express.last = false
 	if !due {
 		return nil
 	}
 	r := s.newRequest()
-	r.place = len(s.underway)
 	if everything {
 		s.lingerAt = 0
 	}
@@ -266,7 +300,16 @@ func (s *schedule) next(now instant) *request {
 		s.freeRequest(r)
 		return nil
 	}
+	return s.start(r)
+}
+
+// start takes note of a request that is made.
+func (s *schedule) start(r *request) *request {
+	r.place = len(s.underway)
 	s.underway = append(s.underway, r)
+	if s.watched() && !s.quota.near {
+		s.owe(r)
+	}
 	return r
 }
 
@@ -361,7 +404,9 @@ func (s *schedule) take(r *request, l *lane, share offer) {
 		return
 	}
 	if l.sorts(s) {
-		s.takeInOrder(r, l)
+		k := r.add()
+		s.make(k, l)
+		k.lane, k.key = nil, s.keyOf(k.users)
 		return
 	}
 	if parts, bytes := s.parts(r, l, share); parts > 1 && l.waiting.first.form == grouped {
@@ -389,25 +434,9 @@ func (s *schedule) parts(r *request, l *lane, share offer) (parts, bytes int) {
 	return min(records, bytes/container, (l.waiting.bytes-container/2)/container), bytes
 }
 
-// takeInOrder takes the next record of a shared lane into r, unless others of
-// its key go first.
-func (s *schedule) takeInOrder(r *request, l *lane) {
-	id := s.keyOf(l.waiting.first)
-	at, busy := s.keys.slot(id)
-	if busy || l.waiting.first.explicitHashKey != "" {
-		s.sortOut(l, id)
-		return
-	}
-	s.keys.add(at, id)
-	k := r.add()
-	s.make(k, l)
-	k.lane, k.key = nil, id
-}
-
-// sorts reports whether the next record of l has to wait while others of its key
-// are on their way.
+// sorts reports whether the next record of l is alone of its key, and known as such.
 func (l *lane) sorts(s *schedule) bool {
-	return l.shared() && !l.groups && s.rules.lanes && !l.waiting.first.keyless
+	return l.shared() && s.keepsOrder(l.waiting.first)
 }
 
 // add makes room for one more record.
@@ -418,13 +447,6 @@ func (r *request) add() *kinesisRecord {
 		r.records = append(r.records, kinesisRecord{})
 	}
 	return &r.records[len(r.records)-1]
-}
-
-// sortOut brings the next record of a shared lane to the lane of its key.
-func (s *schedule) sortOut(l *lane, id keyID) {
-	own := s.laneOfID(id)
-	own.waiting.append(l.waiting.pop())
-	s.update(own)
 }
 
 // dequeue takes the lane out of the head of its line, unless it is a shared one
@@ -534,6 +556,9 @@ func (s *schedule) soonest() instant {
 	if s.active.first != nil {
 		at = sooner(at, max(s.lingerAt, s.pausedUntil))
 	}
+	if due := s.express.dueAt(); due != 0 {
+		at = sooner(at, max(due, s.pausedUntil))
+	}
 	if s.inbox.count > 0 {
 		at = sooner(at, max(s.inbox.records[0].putAt.add(s.inboxLinger()), s.pausedUntil))
 	}
@@ -544,6 +569,9 @@ func (s *schedule) soonest() instant {
 func (s *schedule) rush(e *epoch, now instant) {
 	s.route()
 	s.hurry = e
+	if s.express.open != nil {
+		s.express.open.dueAt = now
+	}
 	if s.active.first != nil {
 		s.lingerUntil(now)
 	}
@@ -588,9 +616,12 @@ func (s *schedule) freeRequest(r *request) {
 		s.finish(&r.records[i])
 	}
 	clear(r.records)
+	clear(r.entries)
+	clear(r.results)
 	*r = request{
 		records: r.records[:0], entries: r.entries[:0], unsealed: r.unsealed[:0],
 		text: r.text[:0], cuts: r.cuts[:0], keys: r.keys[:0],
+		marks: r.marks[:0], results: r.results[:0], options: r.options,
 	}
 	s.freeRequests = append(s.freeRequests, r)
 }

@@ -53,13 +53,16 @@ func (p *Producer) deliver() {
 			p.delivery.Wait()
 		}
 		batch := p.schedule.deliveries
-		p.schedule.deliveries = deliveryQueue{}
+		p.schedule.deliveries = requestQueue{}
 		p.mu.Unlock()
 		if batch.first == nil {
 			return
 		}
 		for batch.first != nil {
 			r := batch.pop()
+			for r.express.first != nil {
+				p.deliverExpress(r)
+			}
 			for r.delivered < len(r.records) {
 				p.deliverChunk(r)
 			}
@@ -88,6 +91,25 @@ func (p *Producer) deliverChunk(r *request) {
 			r.delivered++
 		}
 	}
+	p.mu.Lock()
+	p.release(&done)
+	p.schedule.rest(&done)
+	p.mu.Unlock()
+}
+
+// deliverExpress is deliverChunk for records that went by express and are all in
+// the stream.
+func (p *Producer) deliverExpress(r *request) {
+	done := userQueue{first: r.express.first}
+	for u := done.first; u != nil && done.count < deliveryChunk; u = u.next {
+		e := &r.results[r.delivered]
+		u.done(Result{ShardID: e.ShardID, Position: kinetrail.At(e.SequenceNumber, 0), Attempts: r.attempts})
+		r.delivered++
+		done.count++
+		done.last = u
+	}
+	r.express.first = done.last.next
+	done.last.next = nil
 	p.mu.Lock()
 	p.release(&done)
 	p.schedule.rest(&done)
@@ -127,10 +149,10 @@ func (p *Producer) unlockAndAnswer() {
 	p.mu.Unlock()
 }
 
-// deliveryQueue is a line of requests whose results are to be delivered.
-type deliveryQueue struct{ first, last *request }
+// requestQueue is a line of requests.
+type requestQueue struct{ first, last *request }
 
-func (q *deliveryQueue) append(r *request) {
+func (q *requestQueue) append(r *request) {
 	if q.last == nil {
 		q.first = r
 	} else {
@@ -139,7 +161,7 @@ func (q *deliveryQueue) append(r *request) {
 	q.last = r
 }
 
-func (q *deliveryQueue) pop() *request {
+func (q *requestQueue) pop() *request {
 	r := q.first
 	q.first = r.next
 	if q.first == nil {

@@ -2,13 +2,11 @@ package producer
 
 import (
 	"hash/maphash"
-
-	"github.com/kinetrail/kinetrail/shardmap"
 )
 
-// keySet remembers which partition keys have a plain record on its way or a
+// keySet remembers which partition keys have a plain record without a result or a
 // lane, so that most keys need no lane: only a record that finds its key there,
-// fails, or goes where its key does not, makes one.
+// fails, or may go where its key does not, makes one.
 //
 //	absent ──► alone ──► absent
 //	  │          │
@@ -29,7 +27,7 @@ type keySet struct {
 type keyID uint64
 
 // laned is set in the slot of a key that has a lane in the map of lanes. The
-// slot of any other is that of a key with one record on its way, which is alone.
+// slot of any other is that of a key with one record, which is alone.
 const laned keyID = 1
 
 func newKeySet() keySet { return keySet{slots: make([]keyID, 1<<10), seed: maphash.MakeSeed()} }
@@ -79,19 +77,31 @@ func (k *keySet) remove(at int) {
 	k.slots[at] = 0
 }
 
-// keyOf is u's key, by the MD5 of the key where that is known for most records
-// anyway.
+// keyOf is u's key.
 func (s *schedule) keyOf(u *userRecord) keyID {
-	var hash uint64
-	switch {
-	case !s.rules.hashes:
-		hash = maphash.String(s.keys.seed, u.key)
-	case u.explicitHashKey == "":
-		hash = u.hash.Lo
-	default:
-		hash = shardmap.HashKeyOf(u.key).Lo
+	return keyID(maphash.String(s.keys.seed, u.key)&s.rules.keyMask|1<<63) &^ laned
+}
+
+// keepsOrder reports whether u has to wait while another plain record of its key is
+// on its way.
+func (s *schedule) keepsOrder(u *userRecord) bool {
+	return s.rules.lanes && s.rules.aggregation == Off && !u.keyless
+}
+
+// addInOrder takes note of the key of a record, and takes the record to the lane of
+// its key if it has to wait for another or may go elsewhere than others. What is
+// left waits for no other.
+func (s *schedule) addInOrder(u *userRecord) (id keyID, waits bool) {
+	id = s.keyOf(u)
+	at, busy := s.keys.slot(id)
+	if !busy && u.explicitHashKey == "" {
+		s.keys.add(at, id)
+		return id, false
 	}
-	return keyID(hash&s.rules.keyMask|1<<63) &^ laned
+	l := s.laneOfID(id)
+	l.waiting.append(u)
+	s.update(l)
+	return id, true
 }
 
 // laneOfID is the lane of the plain records of a key. One that is made for a
@@ -123,13 +133,16 @@ func (s *schedule) laneOfSent(k *kinesisRecord) *lane {
 	return k.lane
 }
 
-// keyIsBusy reports whether the next record of a lane has to wait for others of
-// its key, and which that is.
-func (s *schedule) keyIsBusy(l *lane) (id keyID, busy bool) {
-	if !l.sorts(s) {
-		return 0, false
+// leaveKey ends the way of a record that had no lane, and lets the next of its key
+// go on.
+func (s *schedule) leaveKey(id keyID) {
+	at, _ := s.keys.slot(id)
+	if s.keys.slots[at] == id {
+		s.keys.remove(at)
+		return
 	}
-	id = s.keyOf(l.waiting.first)
-	_, busy = s.keys.slot(id)
-	return id, busy
+	l := s.lanes[laneName{id: id}]
+	l.unacked--
+	s.update(l)
+	s.retire(l)
 }

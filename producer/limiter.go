@@ -66,6 +66,12 @@ func (l *limiter) allows(now instant) bool {
 	return l.records >= 1 && l.bytes > 0
 }
 
+// atRest reports whether at least half of what the buckets hold is left.
+func (l *limiter) atRest() bool {
+	records, bytes := l.perSecond()
+	return l.records >= max(1, records)/2 && l.bytes >= bytes/2
+}
+
 // room is how many bytes may go at once without debt.
 func (l *limiter) room() int {
 	if l.share == 0 {

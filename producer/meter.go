@@ -69,7 +69,7 @@ func (m *meter) request(r *request, a answer) {
 	if !m.enabled {
 		return
 	}
-	m.batchSize.Observe(a.ctx, float64(len(r.records)))
+	m.batchSize.Observe(a.ctx, float64(len(r.entries)))
 	m.flushDuration.Observe(a.ctx, a.took.Seconds())
 }
 
@@ -134,8 +134,13 @@ type codeCount struct {
 
 // accepted counts a Kinesis record that the service took.
 func (t *tally) accepted(bytes int) {
+	t.acceptedAll(1, bytes)
+}
+
+// acceptedAll counts so many of them.
+func (t *tally) acceptedAll(records, bytes int) {
 	t.changed = true
-	t.recordsSent++
+	t.recordsSent += int64(records)
 	t.bytesSent += int64(bytes)
 }
 

@@ -33,15 +33,12 @@ const (
 // pause returns what a PutAsync that has just brought its record to a lane waits
 // for, nil for nothing. The caller holds p.mu.
 func (p *Producer) pause(due bool) chan struct{} {
-	if p.pauses.over != nil {
-		return p.pauses.over // all of them wait, or nobody looks at the network
-	}
 	sending, sendingBytes := p.schedule.sending()
 	if p.options.Aggregation != Off && p.schedule.waitingBytes-sendingBytes < worthRequest {
 		return nil // there is no request's worth of containers
 	}
 	backlog := p.schedule.waiting - sending
-	p.pauses.limit = max(pauseBacklog, 2*sending, min(p.pauses.limit, 2*backlog))
+	p.pauses.limit = max(pauseBacklog, min(p.pauses.limit, 2*backlog))
 	if backlog < p.pauses.limit || p.accepted < p.pauses.after || sending == 0 && !due {
 		return nil
 	}

@@ -262,10 +262,8 @@ func (p *Producer) wake() {
 // mustWake reports whether run has to look at the schedule before it would by
 // itself.
 func (p *Producer) mustWake(now instant) bool {
-	if p.schedule.inbox.count == 0 {
-		if due, _ := p.schedule.due(now); due {
-			return true
-		}
+	if due, _ := p.schedule.due(now); due || p.schedule.mayStart(now) && p.schedule.expressDue(now) {
+		return true
 	}
 	at := p.schedule.soonest()
 	return at != 0 && (p.armedAt == 0 || at < p.armedAt)

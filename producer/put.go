@@ -364,12 +364,15 @@ func (p *Producer) accept(ctx context.Context, u *userRecord, caller *tracecarri
 	p.accepted++
 	u.number, u.putAt, u.epoch = p.accepted, now, p.epoch
 	u.epoch.open++
-	p.schedule.add(u, caller)
+	look := p.schedule.add(u, caller)
 	p.meter.put(&p.schedule, outcome)
-	wake := p.mustWake(now)
-	var over chan struct{} // of a pause
-	if wait && u.waiter == nil && p.schedule.inbox.count == 0 {
+	wake := look && p.mustWake(now)
+	over := p.pauses.over // all wait then, or nobody looks at the network
+	if look && over == nil {
 		over = p.pause(wake)
+	}
+	if !wait || u.waiter != nil {
+		over = nil
 	}
 	p.mu.Unlock()
 	if wake {
@@ -381,14 +384,14 @@ func (p *Producer) accept(ctx context.Context, u *userRecord, caller *tracecarri
 	return nil
 }
 
-// putTime is the time for the next record of the inbox. Reading the clock costs as
+// putTime is the time for the next record. Reading the clock costs as
 // much as all else that is done here.
 func (p *Producer) putTime() instant {
-	in := &p.schedule.inbox
-	if !in.mayGuess() {
-		in.lookedAt = p.now()
+	c := &p.schedule.clock
+	if !c.mayGuess() {
+		c.look(p.now())
 	}
-	return in.lookedAt
+	return c.at
 }
 
 // admit finds room for a record, unless nothing is accepted any more.

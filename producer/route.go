@@ -155,45 +155,84 @@ type inbox struct {
 	count   int
 	bytes   int // of data and keys
 
-	lookedAt instant // at the clock
-	quick    bool    // the last inbox filled in next to no time
 }
 
 const (
 	inboxRecords = 64
 	inboxBytes   = 8 << 10
-
-	// An inbox of at least quickRecords that is filled within quickInbox lets the
-	// next one look at the clock for one put in quickLook alone: that is some
-	// percent of what a put takes.
-	quickRecords = 32
-	quickInbox   = time.Millisecond
-	quickLook    = 8
 )
 
-// mayGuess reports whether the time of the last look at the clock is good enough
-// for the next record. When the puts stop being quick, a few records count as put
-// with one before them, not longer ago than a record may stay in the inbox.
-func (b *inbox) mayGuess() bool { return b.quick && b.count%quickLook != 0 }
+// putClock is the time of the puts. While quickPuts of them take less than
+// quickTime, it is looked at for one put in quickLook alone: that is some percent of
+// what a put takes.
+type putClock struct {
+	at    instant // the last look
+	since instant // when the puts were first counted
+	puts  int     // since then
+	quick bool
+}
+
+const (
+	quickPuts = 64
+	quickTime = time.Millisecond
+	quickLook = 8
+)
+
+// mayGuess reports whether the time of the last look is good enough for the next
+// put. When the puts stop being quick, a few records count as put with one before
+// them, not longer ago than a record may linger: a request is made then at the
+// latest, and the clock passes on.
+func (c *putClock) mayGuess() bool {
+	c.puts++
+	return c.quick && c.puts%quickLook != 0
+}
+
+// look takes note of the time of a put.
+func (c *putClock) look(now instant) {
+	c.at = now
+	if c.puts >= quickPuts {
+		c.quick = now < c.since.add(quickTime)
+		c.puts, c.since = 0, now
+	}
+}
+
+// pass takes note that the time has passed on without a look.
+func (c *putClock) pass(now instant) {
+	if now >= c.at.add(quickTime) {
+		c.quick = false
+	}
+}
 
 // add takes a record in, with its span context if its details are spanned. Records
-// of one lane keep the order of the calls.
-func (s *schedule) add(u *userRecord, caller *tracecarrier.Parent) {
+// of one lane keep the order of the calls. It reports whether there may be something
+// to do that there was not before.
+func (s *schedule) add(u *userRecord, caller *tracecarrier.Parent) (look bool) {
 	s.waiting++
 	s.waitingBytes += int(u.buffered)
 	kept := s.users.keep(&s.slab, u)
 	if kept.spanned {
 		*kept.parent() = *caller
 	}
-	s.inbox.records[s.inbox.count] = kept
-	s.inbox.count++
-	s.inbox.bytes += int(u.bytes)
 	if s.rules.deadline > 0 && s.sweepAt == 0 {
 		s.sweepAt = u.putAt.add(s.rules.deadline)
 	}
+	var key keyID
+	if s.keepsOrder(kept) {
+		var waits bool
+		if key, waits = s.addInOrder(kept); waits {
+			return true
+		}
+	}
+	if s.expresses(kept) {
+		return s.addExpress(kept, key)
+	}
+	s.inbox.records[s.inbox.count] = kept
+	s.inbox.count++
+	s.inbox.bytes += int(u.bytes)
 	if s.inbox.count == inboxRecords || s.inbox.bytes >= inboxBytes || s.rules.linger == 0 || s.inboxCompletes() {
 		s.route()
 	}
+	return s.inbox.count <= 1
 }
 
 // inboxCompletes reports whether what is in the inbox may be what a request lacks.
@@ -235,34 +274,50 @@ func (s *schedule) route() {
 func (s *schedule) arrivals() []*userRecord {
 	in := &s.inbox
 	arrived := in.records[:in.count]
-	in.quick = in.count >= quickRecords && in.lookedAt < arrived[0].putAt.add(quickInbox)
 	in.count, in.bytes = 0, 0
-	if !s.rules.hashes {
-		return arrived
-	}
-	for rest := arrived; len(rest) > 0; {
-		n := min(len(rest), md5lanes.Lanes)
-		hash(rest[:n])
-		rest = rest[n:]
+	if s.byHash() {
+		setHashes(arrived)
 	}
 	return arrived
 }
 
-// hash sets the hash keys of up to md5lanes.Lanes records: those of their keys,
-// as shardmap.HashKeyOf does one after the other, unless they have one.
-func hash(records []*userRecord) {
-	var keys [md5lanes.Lanes]string
+// setHashes sets the hash keys of records: those of their keys, unless they have
+// one.
+func setHashes(records []*userRecord) {
+	batch := hashBatch{each: func(u *userRecord, hash shardmap.HashKey) { u.hash, u.hashed = hash, true }}
+	for _, u := range records {
+		batch.add(u)
+	}
+	batch.end()
+}
+
+// hashBatch finds the hash keys of user records as shardmap.HashKeyOf does, but of
+// many at once, in order. It changes none itself.
+type hashBatch struct {
+	each    func(*userRecord, shardmap.HashKey)
+	records [md5lanes.Lanes]*userRecord
+	keys    [md5lanes.Lanes]string
+	count   int
+}
+
+func (b *hashBatch) add(u *userRecord) {
+	b.records[b.count], b.keys[b.count] = u, u.key
+	if b.count++; b.count == len(b.records) {
+		b.end()
+	}
+}
+
+func (b *hashBatch) end() {
 	var sums [md5lanes.Lanes][16]byte
-	for i := range records {
-		keys[i] = records[i].key
-	}
-	md5lanes.Sum(sums[:len(records)], keys[:len(records)])
-	for i := range records {
-		if u := records[i]; !u.hashed {
-			u.hash.Hi, u.hash.Lo = binary.BigEndian.Uint64(sums[i][:8]), binary.BigEndian.Uint64(sums[i][8:])
-			u.hashed = true
+	md5lanes.Sum(sums[:b.count], b.keys[:b.count])
+	for i, u := range b.records[:b.count] {
+		hash := u.hash
+		if !u.hashed {
+			hash = shardmap.HashKey{Hi: binary.BigEndian.Uint64(sums[i][:8]), Lo: binary.BigEndian.Uint64(sums[i][8:])}
 		}
+		b.each(u, hash)
 	}
+	b.count = 0
 }
 
 // targetOfLane is where the next record of a ready lane goes.
@@ -271,9 +326,26 @@ func (s *schedule) targetOfLane(l *lane) *target {
 	case l.shared():
 		return l.home
 	case len(l.again) > 0:
-		return s.targetOf(l.again[0].users.hash)
+		return s.destination(l.again[0].users)
 	}
-	return s.targetOf(l.waiting.first.hash)
+	return s.destination(l.waiting.first)
+}
+
+// destination is the target at which u waits.
+func (s *schedule) destination(u *userRecord) *target {
+	if !s.byHash() {
+		return s.anywhere
+	}
+	return s.targetOf(u.hashKey())
+}
+
+// hashKey is the hash key that decides the record's shard. No request may be under
+// way with it.
+func (u *userRecord) hashKey() shardmap.HashKey {
+	if !u.hashed {
+		u.hash, u.hashed = shardmap.HashKeyOf(u.key), true
+	}
+	return u.hash
 }
 
 // laneOf is the lane in which a record waits first: its target's, unless it is
@@ -289,11 +361,8 @@ func (s *schedule) laneOf(u *userRecord) *lane {
 			return t.shared
 		}
 		return s.laneOfKey(u)
-	case s.rules.aggregation == Off && ordered && u.explicitHashKey != "" && s.shards != nil:
-		// Beside the records of its key, wherever it goes itself.
-		return s.targetOf(shardmap.HashKeyOf(u.key)).shared
 	}
-	return s.targetOf(u.hash).shared
+	return s.destination(u).shared
 }
 
 // laneOfKey is the lane of the records of one key.
@@ -334,7 +403,7 @@ func (s *schedule) redistribute(now instant) {
 		}
 		targets[shard.ID] = s.newTarget(shard.ID, limits)
 	}
-	s.targets = targets
+	s.targets, s.named = targets, [namedTargets]*target{}
 	s.roads = roadsOf(s.shards, targets)
 	s.anywhere = s.newTarget("", limiter{})
 	if s.rules.aggregation == ByShard && s.rules.lanes {
@@ -357,8 +426,8 @@ func (s *schedule) redistribute(now instant) {
 // belong elsewhere, and returns those records in the order of acceptance.
 func (s *schedule) collect() []*userRecord {
 	var waiting []*userRecord
-	arrived := s.arrivals()
-	waiting = append(waiting, arrived...)
+	waiting = append(waiting, s.arrivals()...)
+	waiting = append(waiting, s.spread()...)
 	drain := func(l *lane) {
 		l.queuedAt, l.next, l.offer = nil, nil, offer{}
 		for _, k := range l.again {
@@ -389,6 +458,9 @@ func (s *schedule) collect() []*userRecord {
 	}
 	s.active, s.held, s.offered, s.lingerAt = targetQueue{}, nil, offer{}, 0
 	slices.SortFunc(waiting, func(a, b *userRecord) int { return cmp.Compare(a.number, b.number) })
+	if s.byHash() {
+		setHashes(waiting)
+	}
 	return waiting
 }
 
@@ -462,12 +534,10 @@ func (s *schedule) reroute(k *kinesisRecord) {
 // leave ends k's stay in its lane and lets others go on.
 func (s *schedule) leave(k *kinesisRecord) {
 	if k.lane == nil {
-		if at, _ := s.keys.slot(k.key); s.keys.slots[at] == k.key {
-			s.keys.remove(at)
-			return
-		}
+		s.leaveKey(k.key)
+		return
 	}
-	l := s.laneOfSent(k)
+	l := k.lane
 	l.unacked--
 	s.update(l)
 	s.retire(l)

@@ -40,11 +40,13 @@ func delayAfter(failures int, chance float64) time.Duration {
 
 // answer is what came back for a request.
 type answer struct {
-	entries []types.PutRecordsResultEntry // one for each record, unless err is set
-	err     error                         // of the whole request
-	took    time.Duration
-	ctx     context.Context // with the span of the request
+	err  error // of the whole request; if it is nil, r.results has one for each record
+	took time.Duration
+	ctx  context.Context // with the span of the request
 }
+
+// result is what the service says of a record.
+type result = kinesisprotocol.Result
 
 // errUncounted is a response whose results cannot be matched with its records.
 var errUncounted = errors.New("the response does not have one result for each record")
@@ -82,34 +84,65 @@ func (p *Producer) call(r *request) answer {
 	name, arn := p.stream.APINames()
 	started := time.Now()
 	input := &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: r.entries}
-	out, err := p.api.PutRecords(ctx, input, p.callOptions...)
+	if r.options == nil {
+		r.options = append(slices.Clip(p.callOptions), kinesisprotocol.ResultsInto(&r.results))
+	}
+	out, err := p.api.PutRecords(ctx, input, r.options...)
 	if errors.Is(err, kinesisprotocol.ErrNotCBOR) {
-		out, err = p.api.PutRecords(ctx, input, p.callOptions...)
+		out, err = p.api.PutRecords(ctx, input, r.options...)
+	}
+	if err == nil {
+		err = r.takeResults(out)
 	}
 	a := answer{ctx: ctx, err: err, took: time.Since(started)}
-	switch {
-	case err != nil:
-	case out == nil || len(out.Records) != len(r.records):
-		a.err = errUncounted
-	default:
-		a.entries = out.Records
-	}
 	endSpan(a.err)
 	return a
 }
 
-// writeEntries makes the entries of r. Those keys that carry span contexts are cut
-// from one text, in which each is followed by its hash key.
+// takeResults takes the results from the output, unless they are there already: a
+// client that does not know kinesisprotocol leaves them there.
+func (r *request) takeResults(out *kinesis.PutRecordsOutput) error {
+	if out != nil && len(out.Records) > 0 {
+		r.results = r.results[:0]
+		for i := range out.Records {
+			r.results = append(r.results, kinesisprotocol.ResultOf(&out.Records[i]))
+		}
+	}
+	if out == nil || len(r.results) != len(r.entries) {
+		return errUncounted
+	}
+	return nil
+}
+
+// writeEntries makes the entries of r that Put has not made. Those keys that carry
+// span contexts are cut from one text, in which each is followed by its hash key.
 func (r *request) writeEntries() {
+	written := 0
+	carried := hashBatch{each: func(u *userRecord, hash shardmap.HashKey) {
+		r.writeKey(&r.cuts[written], u, hash)
+		written++
+	}}
+	if r.traced {
+		at := 0
+		for u := r.express.first; u != nil; u = u.next {
+			if u.keyed {
+				r.cuts = append(r.cuts, cut{entry: at})
+				carried.add(u)
+			}
+			at++
+		}
+	}
 	for i := range r.records {
 		k := &r.records[i]
 		if k.box == nil && k.users.keyed {
-			r.writeKey(i, k.users)
+			r.cuts = append(r.cuts, cut{entry: i})
+			carried.add(k.users)
 			r.entries = append(r.entries, types.PutRecordsRequestEntry{Data: k.users.data})
 		} else {
 			r.entries = append(r.entries, k.entry())
 		}
 	}
+	carried.end()
 	text := string(r.text)
 	r.keys = slices.Grow(r.keys, 2*len(r.cuts)) // entries point into it
 	for _, c := range r.cuts {
@@ -125,17 +158,12 @@ type cut struct{ entry, key, hash, end int }
 // keyWriter writes the keys of spanInKey.
 var keyWriter = tracecarrier.Writer{Carrier: tracecarrier.Lossless}
 
-func (r *request) writeKey(entry int, u *userRecord) {
-	c := cut{entry: entry, key: len(r.text)}
+func (r *request) writeKey(c *cut, u *userRecord, hash shardmap.HashKey) {
+	c.key = len(r.text)
 	r.text = keyWriter.AppendKey(r.text, tracecarrier.Injected, u.key, *u.parent())
 	c.hash = len(r.text)
-	hash := u.hash
-	if !u.hashed {
-		hash = shardmap.HashKeyOf(u.key)
-	}
 	r.text = hash.AppendDecimal(r.text)
 	c.end = len(r.text)
-	r.cuts = append(r.cuts, c)
 }
 
 // entry is k as PutRecords takes it.
@@ -165,13 +193,20 @@ func (s *schedule) settle(r *request, a answer, now instant) {
 	clear(r.keys)
 	clear(r.unsealed)
 	s.chance = rand.Float64()
+	if r.express.first != nil && (a.err != nil || !r.allAccepted()) {
+		s.chargeByHash(r)
+		s.spellOut(r)
+	}
 	if a.err != nil {
 		s.settleFailure(r, a, now)
 	} else {
 		s.failures = 0
 		r.attempts = []Attempt{{Duration: a.took}}
+		if r.express.first != nil {
+			s.settleExpress(r)
+		}
 		for i := range r.records {
-			s.settleRecord(r, &r.records[i], &a.entries[i], now)
+			s.settleRecord(r, &r.records[i], &r.results[i], now)
 		}
 	}
 	s.deliver(r)
@@ -179,22 +214,22 @@ func (s *schedule) settle(r *request, a answer, now instant) {
 
 // deliver leaves the results of r's records to the callbacks, if there are any.
 func (s *schedule) deliver(r *request) {
-	if slices.ContainsFunc(r.records, func(k kinesisRecord) bool { return k.users != nil }) {
+	if r.express.first != nil || slices.ContainsFunc(r.records, func(k kinesisRecord) bool { return k.users != nil }) {
 		s.deliveries.append(r)
 	} else {
 		s.freeRequest(r)
 	}
 }
 
-func (s *schedule) settleRecord(r *request, k *kinesisRecord, e *types.PutRecordsResultEntry, now instant) {
+func (s *schedule) settleRecord(r *request, k *kinesisRecord, e *result, now instant) {
 	switch {
-	case aws.ToString(e.ErrorCode) != "":
-		code := strings.Clone(bareCode(*e.ErrorCode))
-		s.failed(k, Attempt{r.attempts[0].Duration, code}, verdictOn(code), &serviceError{code, strings.Clone(aws.ToString(e.ErrorMessage))}, now)
-	case aws.ToString(e.SequenceNumber) == "":
+	case e.ErrorCode != "":
+		code := strings.Clone(bareCode(e.ErrorCode))
+		s.failed(k, Attempt{r.attempts[0].Duration, code}, verdictOn(code), &serviceError{code, strings.Clone(e.ErrorMessage)}, now)
+	case e.SequenceNumber == "":
 		s.failed(k, Attempt{r.attempts[0].Duration, CodeUnknown}, retry, errUncounted, now)
 	default:
-		k.shardID, k.sequence = aws.ToString(e.ShardId), *e.SequenceNumber
+		k.shardID, k.sequence = e.ShardID, e.SequenceNumber
 		if len(k.attempts) > 0 {
 			k.own().attempts = append(k.attempts, r.attempts[0])
 		}
@@ -257,7 +292,7 @@ func (s *schedule) accepted(r *request, k *kinesisRecord, now instant) {
 		s.succeed(r, k)
 		return
 	}
-	if k.target.id == "" && s.shards != nil || k.target.id != "" && k.sentTo == s.generation {
+	if s.landedElsewhere(k) {
 		s.stale = true
 	}
 	if k.target.id == "" || k.count == 1 || !k.lane.shared() {
@@ -268,6 +303,15 @@ func (s *schedule) accepted(r *request, k *kinesisRecord, now instant) {
 		k.own().attempts = r.attempts
 	}
 	s.judge(s.apart(k), now)
+}
+
+// landedElsewhere reports whether the shard of k, which is not where it was sent,
+// says that there is a newer shard map.
+func (s *schedule) landedElsewhere(k *kinesisRecord) bool {
+	if k.target.id == "" {
+		return s.shards != nil && s.targets[k.shardID] == nil
+	}
+	return k.sentTo == s.generation
 }
 
 // judge decides on a container that landed on an unexpected shard and is in no
@@ -309,7 +353,8 @@ func (s *schedule) failed(k *kinesisRecord, last Attempt, verdict verdict, err e
 		s.count.failed(last.Code)
 	}
 	if throttles(last.Code) {
-		s.targetOf(k.users.hash).limiter.throttled(now)
+		s.targetOf(k.users.hashKey()).limiter.throttled(now)
+		s.quota.records = 0 // look again
 	}
 	own := k.own()
 	own.attempts = append(own.attempts, last)
@@ -359,6 +404,9 @@ func (s *schedule) rejection(k *kinesisRecord, code string, err error) *Rejected
 	shardID := ""
 	if k.target != nil {
 		shardID = k.target.id
+	}
+	if shardID == "" && s.rules.hashes && k.users != nil {
+		shardID = s.targetOf(k.users.hashKey()).id
 	}
 	return &RejectedError{ShardID: shardID, Code: code, Attempts: len(k.attempts), Err: err}
 }
@@ -420,14 +468,16 @@ func (s *schedule) done(r *request, k *kinesisRecord) {
 func (s *schedule) sweep(now instant) {
 	s.route()
 	s.sweepAt = 0
+	if oldest := s.oldestExpress(); oldest != nil && s.expired(oldest, now) {
+		s.spreadOut()
+	} else if oldest != nil {
+		s.sweepAt = oldest.putAt.add(s.rules.deadline)
+	}
 	sweep := func(l *lane) {
 		if !l.exclusive || l.unacked == 0 && l.blockedBy == 0 {
 			for l.waiting.first != nil && s.expired(l.waiting.first, now) {
-				if id, busy := s.keyIsBusy(l); busy {
-					s.sortOut(l, id)
-				} else {
-					s.giveUpWaiting(l.waiting.pop(), CodeExpired, ErrExpired)
-				}
+				s.leaveWaiting(l)
+				s.giveUpWaiting(l.waiting.pop(), CodeExpired, ErrExpired)
 			}
 			s.update(l)
 		}
@@ -447,6 +497,14 @@ func (s *schedule) sweep(now instant) {
 
 func (s *schedule) expired(u *userRecord, now instant) bool {
 	return now >= u.putAt.add(s.rules.deadline)
+}
+
+// leaveWaiting lets the records go on that wait for the first of a lane, which is
+// to be given up.
+func (s *schedule) leaveWaiting(l *lane) {
+	if l.sorts(s) {
+		s.leaveKey(s.keyOf(l.waiting.first))
+	}
 }
 
 // giveUpWaiting rejects a record that is in no Kinesis record.
@@ -469,6 +527,7 @@ func (s *schedule) giveUp() {
 		return
 	}
 	s.route()
+	s.spreadOut()
 	type left struct {
 		user     *userRecord
 		attempts []Attempt
@@ -491,6 +550,7 @@ func (s *schedule) giveUp() {
 			take(k)
 		}
 		for l.waiting.first != nil {
+			s.leaveWaiting(l)
 			u := l.waiting.pop()
 			all = append(all, left{u, u.earlier, &RejectedError{Code: s.stopCode, Attempts: len(u.earlier), Err: s.stopped}})
 		}

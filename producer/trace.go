@@ -133,7 +133,7 @@ func (t *tracer) startPutRecords(ctx context.Context, r *request) (context.Conte
 	if !t.rootSpans && !r.traced {
 		return ctx, func(error) {}
 	}
-	ctx, span := t.spans.PutRecords(ctx, len(r.records), nil)
+	ctx, span := t.spans.PutRecords(ctx, len(r.entries), nil)
 	if span.IsRecording() {
 		t.linksOf(r).AddTo(span)
 	}
@@ -142,6 +142,11 @@ func (t *tracer) startPutRecords(ctx context.Context, r *request) (context.Conte
 
 func (t *tracer) linksOf(r *request) *tracing.Links {
 	links := t.spans.NewLinks()
+	for u := r.express.first; u != nil; u = u.next {
+		if u.spanned {
+			links.Add(otelcarrier.SpanContext(u.context()))
+		}
+	}
 	for i := range r.records {
 		for u := r.records[i].users; u != nil; u = u.next {
 			if u.span != nil {
