@@ -513,6 +513,51 @@ func TestLastingThrottlingEndsAtTheDeadline(t *testing.T) {
 	})
 }
 
+func TestARecordThatWaitsIsGivenUpAtItsDeadline(t *testing.T) {
+	t.Parallel()
+	for _, aggregation := range []Aggregation{Off, SameKey} {
+		synctest.Test(t, func(t *testing.T) {
+			service := newFakeService(1)
+			service.latency = time.Minute
+			p := start(t, service, aggregating(aggregation), func(o *Options) {
+				o.Concurrency, o.RequestTimeout, o.Linger, o.Deadline = 1, 0, 0, 5*time.Second
+			})
+			if err := p.PutAsync(t.Context(), record("sent", "data"), func(Result) {}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			started := time.Now()
+			_, err := p.Put(t.Context(), record("waits", "data"))
+			var rejected *RejectedError
+			if !errors.As(err, &rejected) || rejected.Code != CodeExpired || rejected.Attempts != 0 || !errors.Is(err, ErrExpired) {
+				t.Errorf("%v: Put: %v, want ErrExpired without an attempt", aggregation, err)
+			}
+			if elapsed := time.Since(started); elapsed < 5*time.Second || elapsed > 6*time.Second {
+				t.Errorf("%v: the record was given up after %v, want 5s", aggregation, elapsed)
+			}
+		})
+	}
+}
+
+func TestARecordIsSentMaxAttemptsTimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(1)
+		service.onPut = func(c *call) error {
+			for i := range c.codes {
+				c.codes[i] = "InternalFailure"
+			}
+			return nil
+		}
+		p := start(t, service, func(o *Options) { o.MaxAttempts, o.Deadline = 3, 0 })
+		_, err := p.Put(t.Context(), record("key", "data"))
+		var rejected *RejectedError
+		if !errors.As(err, &rejected) || rejected.Code != "InternalFailure" || rejected.Attempts != 3 || len(service.calls) != 3 {
+			t.Errorf("Put: %v after %d calls, want a rejection after 3", err, len(service.calls))
+		}
+	})
+}
+
 func TestDataThatLooksLikeAContainerComesBackAsItIs(t *testing.T) {
 	t.Parallel()
 	var b aggregate.Builder
