@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -103,11 +104,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
 	root.SetUsageTemplate(usageTemplate)
 	root.AddGroup(commandGroups()...)
-	root.SetHelpCommandGroupID(groupOther)
 	a.connection.addFlags(root.PersistentFlags())
 	root.AddCommand(a.commands()...)
 	root.InitDefaultVersionFlag()
 	root.Flags().Lookup("version").Usage = "show the version"
+	root.SetHelpCommand(inGroup(groupOther, a.helpCommand()))
 	root.InitDefaultHelpCmd()
 	arrangeHelp(root)
 	return root
@@ -118,10 +119,20 @@ func (a *app) unknownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return root.Help()
 	}
-	err := &usageError{command: root.CommandPath(), err: fmt.Errorf("there is no command %q", args[0])}
-	root.SuggestionsMinimumDistance = 2
-	if similar := root.SuggestionsFor(args[0]); args[0] != "" && len(similar) > 0 {
-		err.hint = fmt.Sprintf("Did you mean %q?", similar[0])
+	return noCommand(root, args[0])
+}
+
+// noCommand is the error of a word where one of cmd's commands should stand, with
+// the one that is most like it.
+func noCommand(cmd *cobra.Command, word string) error {
+	under := strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()), " ")
+	name := func(word string) string { return strings.TrimSpace(under + " " + word) }
+	err := &usageError{command: cmd.CommandPath(), err: fmt.Errorf("there is no command %q", name(word))}
+	for cmd.SuggestionsMinimumDistance = 1; word != "" && cmd.SuggestionsMinimumDistance <= 2; cmd.SuggestionsMinimumDistance++ {
+		if similar := cmd.SuggestionsFor(word); len(similar) > 0 {
+			err.hint = fmt.Sprintf("Did you mean %q?", name(similar[0]))
+			break
+		}
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -182,6 +183,14 @@ func explainUnreachable(err error) (sentence, hint string) {
 	if errors.As(err, &request) {
 		endpoint = strings.TrimSuffix(request.URL, "/")
 	}
+	var distrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &distrusted):
+		return fmt.Sprintf("the certificate of %s is not trusted: %s", endpoint, networkReason(err)),
+			"AWS_CA_BUNDLE names a file of certificates to trust; --local trusts any of this machine."
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return endpoint + " does not speak HTTPS", "Let the URL begin with http://."
+	}
 	return fmt.Sprintf("no answer from %s: %s", endpoint, networkReason(err)), endpointHint(endpoint)
 }
 
@@ -235,7 +244,7 @@ func explainAnswer(err error) (sentence, hint string) {
 	}
 	if response != nil {
 		return fmt.Sprintf("the endpoint does not answer as Kinesis does: HTTP status %d", response.HTTPStatusCode()),
-			"Is the endpoint URL right?"
+			"Is the endpoint URL right, with its http:// or https://?"
 	}
 	return sentenceOf(err), ""
 }

@@ -43,7 +43,7 @@ row is still as it was seen: a worker that has lost a lease can write no positio
 		if len(args) == 0 {
 			return cmd.Help()
 		}
-		return usageErrorf(cmd, "there is no command \"group %s\"", args[0])
+		return noCommand(cmd, args[0])
 	}
 	cmd.AddCommand(
 		a.groupListCommand(),

@@ -187,7 +187,7 @@ func (a *app) writeGroup(form *choice, g describedGroup) error {
 		{"Kept in", g.Store},
 		{"Shards", fmt.Sprintf("%d, %d finished, %d without a worker", g.Shards, g.Finished, g.Free)},
 		{"Workers", strings.Join(g.Workers, " ")},
-		{"Not started", strings.Join(g.NotStarted, " ")},
+		{"Not started", notStartedText(g.NotStarted)},
 	})
 	if err != nil || len(g.Leases) == 0 {
 		return err
@@ -196,6 +196,16 @@ func (a *app) writeGroup(form *choice, g describedGroup) error {
 	header, rows := groupTable(g)
 	return a.writeTable(header, rows, shortenMiddle("CHECKPOINT", 24), leaveOut("PARENTS"), shortenMiddle("OWNER", 20), shortenShards("SHARD"),
 		leaveOut("CHECKPOINT"), leaveOut("COUNTER"), shortenMiddle("OWNER", 8))
+}
+
+// notStartedText names the shards, unless there are so many that they would hide
+// the rest; group lag lists them all.
+func notStartedText(shards []string) string {
+	const most = 4
+	if len(shards) > most {
+		return count(len(shards), "shard")
+	}
+	return strings.Join(shards, " ")
 }
 
 // groupTable has the columns that there is something to say in.

@@ -17,6 +17,37 @@ const helpWidth = 80
 
 func flagUsages(flags *pflag.FlagSet) string { return flags.FlagUsagesWrapped(helpWidth) }
 
+func (a *app) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "help [COMMAND]",
+		Short:             "Show the help of a command",
+		Long:              "help shows the help of a command, as the flag --help of the command does.",
+		Example:           "  kinetrail help put\n  kinetrail help group reset",
+		ValidArgsFunction: completeCommands,
+		RunE: func(help *cobra.Command, words []string) error {
+			cmd, rest, err := help.Root().Find(words)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return noCommand(cmd, rest[0])
+			}
+			return cmd.Help()
+		},
+	}
+}
+
+// completeCommands lets the shell complete the names of commands.
+func completeCommands(help *cobra.Command, words []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if cmd, rest, err := help.Root().Find(words); err == nil && len(rest) == 0 {
+		for _, part := range cmd.Commands() {
+			names = append(names, part.Name())
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 // ownFlags are the flags of a command that its parents do not have, in the order
 // in which it has them.
 func ownFlags(cmd *cobra.Command) *pflag.FlagSet {
@@ -44,11 +75,6 @@ func arrangeHelp(cmd *cobra.Command) {
 	cmd.InitDefaultHelpFlag()
 	cmd.Flags().Lookup("help").Usage = "show this help"
 	for _, part := range cmd.Commands() {
-		if part.Name() == "help" {
-			part.Short = "Show the help of a command"
-			part.Long = "help shows the help of a command, as the flag --help of the command does."
-			part.Example = "  kinetrail help put\n  kinetrail help group reset"
-		}
 		arrangeHelp(part)
 	}
 }

@@ -112,7 +112,7 @@ func (a *app) put(ctx context.Context, stream kinetrail.Stream, data *string, fl
 	}
 	defer stopMetrics()
 	trace := a.traceFromEnvironment()
-	p, err := producer.New(client, stream.String(), func(o *producer.Options) {
+	settings := func(o *producer.Options) {
 		o.StartContext = ctx
 		o.Carrier = flags.carrierFor(trace)
 		if o.Carrier == tracecarrier.PartitionKey {
@@ -132,7 +132,12 @@ func (a *app) put(ctx context.Context, stream kinetrail.Stream, data *string, fl
 			o.Deadline = localDeadline
 			o.ShardShare = 0 // no quota to keep to
 		}
-	})
+	}
+	p, err := producer.New(client, stream.String(), settings)
+	if errors.Is(err, producer.ErrAutoDistribution) {
+		// There is no order to keep in a stream that places records by itself.
+		p, err = producer.New(client, stream.String(), settings, func(o *producer.Options) { o.Order = producer.BestEffort })
+	}
 	if err != nil {
 		return streamError(stream, err)
 	}

@@ -32,7 +32,10 @@ func routeOf(r *kinetrail.Record, source shardmap.Range, target *shardmap.Map) r
 	if users, err := aggregate.Split(r.Data, nil); err == nil && len(users) > 0 {
 		return routeOfContainer(r, users, target)
 	}
-	entry := types.PutRecordsRequestEntry{Data: r.Data, PartitionKey: aws.String(r.StoredPartitionKey)}
+	entry := types.PutRecordsRequestEntry{Data: r.Data, PartitionKey: outerKey(r)}
+	if r.StoredPartitionKey == "" {
+		return route{entries: []types.PutRecordsRequestEntry{entry}, users: 1}
+	}
 	if !r.OriginalKeyKnown {
 		entry.ExplicitHashKey = aws.String(source.Start.String())
 		return route{entries: []types.PutRecordsRequestEntry{entry}, alone: true, users: 1}
@@ -45,6 +48,12 @@ func routeOf(r *kinetrail.Record, source shardmap.Range, target *shardmap.Map) r
 		entry.ExplicitHashKey = aws.String(own.String())
 	}
 	return route{entries: []types.PutRecordsRequestEntry{entry}, keys: []string{r.PartitionKey}, users: 1}
+}
+
+// outerKey is the key a record is stored under. One that has none comes from a
+// stream that places records by itself; its key is drawn, as the producer does it.
+func outerKey(r *kinetrail.Record) *string {
+	return aws.String(cmp.Or(r.StoredPartitionKey, rand.Text()))
 }
 
 // routeOfContainer sends a container as it is when its records share a shard of
@@ -86,7 +95,7 @@ func routeOfContainer(r *kinetrail.Record, users []aggregate.UserRecord, target 
 			data = b.AppendTo(nil)
 		}
 		out.entries = append(out.entries, types.PutRecordsRequestEntry{
-			Data: data, PartitionKey: aws.String(r.StoredPartitionKey), ExplicitHashKey: aws.String(p.first.String()),
+			Data: data, PartitionKey: outerKey(r), ExplicitHashKey: aws.String(p.first.String()),
 		})
 	}
 	return out

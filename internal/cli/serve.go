@@ -167,14 +167,15 @@ func (a *app) greet(url string, run serving) error {
 	for _, s := range run.streams {
 		text += fmt.Sprintf("  stream %s with %s\n", s.name, count(s.shards, "shard"))
 	}
-	where, asks := "memory", "asks for no password"
+	where, asks := "memory", "takes any credentials"
 	if run.dataDir != "" {
 		where = run.dataDir
 	}
-	ours, theirs := "kinetrail --local", "aws --endpoint-url "+url
+	// The AWS CLI wants a region and credentials, whatever they are.
+	ours, theirs := "kinetrail --local", "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws --region "+localRegion+" --endpoint-url "+url
 	if len(run.accessKeys) > 0 {
 		asks = "takes what is signed with " + strings.Join(slices.Sorted(maps.Keys(run.accessKeys)), " or ")
-		ours = "kinetrail"
+		ours, theirs = "kinetrail", "aws --endpoint-url "+url
 	}
 	if ours == "kinetrail" || url != "http://"+localAddr {
 		ours += " --endpoint-url " + url

@@ -16,7 +16,7 @@ import (
 func TestServeSpeaksHTTPSToItsOwnCommandsAndSaysHowToOthers(t *testing.T) {
 	t.Parallel()
 	s := startServe(t, "--tls", "--stream", "orders:2")
-	if !strings.HasPrefix(s.url, "https://") || !strings.Contains(s.greeting, "aws --endpoint-url "+s.url+" --no-verify-ssl kinesis list-streams\n") {
+	if !strings.HasPrefix(s.url, "https://") || !strings.Contains(s.greeting, "aws --region us-east-1 --endpoint-url "+s.url+" --no-verify-ssl kinesis list-streams\n") {
 		t.Errorf("the greeting of serve --tls:\n%s", s.greeting)
 	}
 	succeed(t, s.flags("put", "orders", "hello")...)

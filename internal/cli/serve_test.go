@@ -46,7 +46,7 @@ func TestServeGoesOnWithItsDataDirectory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	first := startServe(t, "--data-dir", dir, "--stream", "orders:2")
-	if !strings.Contains(first.greeting, "It keeps everything in "+dir+" and asks for no password.") {
+	if !strings.Contains(first.greeting, "It keeps everything in "+dir+" and takes any credentials.") {
 		t.Errorf("the greeting does not say where everything is kept:\n%s", first.greeting)
 	}
 	succeed(t, first.flags("put", "orders", "hello", "-k", "key")...)
