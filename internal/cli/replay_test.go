@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/kinetrail/kinetrail"
 	"github.com/kinetrail/kinetrail/aggregate"
 	"github.com/kinetrail/kinetrail/localkinesis"
@@ -91,6 +92,38 @@ func TestReplayCopiesEveryKindOfRecordToTheShardOfItsKeyInOrder(t *testing.T) {
 		if len(copied[shard]) != len(all) {
 			t.Errorf("%s holds %d records; want the %d of the source", shard, len(copied[shard]), len(all))
 		}
+	}
+}
+
+func TestAStreamThatPlacesRecordsByItselfIsPutToAndReplayed(t *testing.T) {
+	t.Parallel()
+	server, flags := replayServer(t)
+	client := server.Client()
+	_, err := client.CreateStream(t.Context(), &kinesis.CreateStreamInput{
+		StreamName:                 aws.String("spread"),
+		StreamModeDetails:          &types.StreamModeDetails{StreamMode: types.StreamModeOnDemand},
+		RecordDistributionStrategy: types.RecordDistributionStrategyAuto,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range [][]byte{[]byte("without a key"), container("user-1", "user-2")} {
+		if _, err := client.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("spread"), Data: data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	succeed(t, with(flags, "put", "spread", "of user-3", "-k", "user-3")...)
+	got := succeed(t, with(flags, "replay", "spread", "copy")...)
+	if want := "Copied 4 records of spread to copy, in 3 Kinesis records, "; !strings.HasPrefix(got, want) {
+		t.Errorf("replay printed %q; want %s…", got, want)
+	}
+	var copied []string
+	for _, record := range tailed(t, flags, "copy") {
+		copied = append(copied, record["data"].(string))
+	}
+	slices.Sort(copied)
+	if want := []string{"of user-1", "of user-2", "of user-3", "without a key"}; !slices.Equal(copied, want) {
+		t.Errorf("the copy holds %q; want %q", copied, want)
 	}
 }
 
