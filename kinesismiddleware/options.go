@@ -41,8 +41,9 @@ type Options struct {
 	// EntryContext gives record i of a PutRecords call a context of its own,
 	// from its index and the caller's ctx, for programs that batch records of
 	// several traces. The span of the call is then not carried; it has kind
-	// CLIENT and links to these contexts. The function must not change in. The
-	// default, nil, gives every record the context of the call's span.
+	// CLIENT and links to these contexts. The function must not change in; nil
+	// from it is a ctx without anything to carry. The default, nil, gives every
+	// record the context of the call's span.
 	EntryContext func(ctx context.Context, in *kinesis.PutRecordsInput, i int) context.Context
 
 	// Spans makes each put under an active span a span of its own, put_record

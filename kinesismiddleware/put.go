@@ -90,7 +90,9 @@ func (p *Propagation) entryContexts(ctx context.Context, input *kinesis.PutRecor
 	}
 	contexts := make([]context.Context, len(input.Records))
 	for i := range contexts {
-		contexts[i] = p.options.EntryContext(ctx, input, i)
+		if contexts[i] = p.options.EntryContext(ctx, input, i); contexts[i] == nil {
+			contexts[i] = context.Background()
+		}
 	}
 	return contexts
 }

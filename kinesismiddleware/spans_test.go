@@ -220,3 +220,25 @@ func TestThePartitionKeyIsOnTheSpanOfAPutWhenAskedFor(t *testing.T) {
 		}
 	}
 }
+
+func TestARecordWhoseContextIsNilCarriesNothing(t *testing.T) {
+	t.Parallel()
+	p := with(t, func(o *kinesismiddleware.Options) {
+		o.BaggageKeys = []string{"tenant"}
+		o.EntryContext = func(ctx context.Context, _ *kinesis.PutRecordsInput, i int) context.Context {
+			if i == 0 {
+				return nil
+			}
+			return ctx
+		}
+	})
+	ctx, _ := p.span(t)
+	p.putRecords(t, ctx, entry("group-1", "one"), entry("group-2", "two"))
+	stored := p.stored(t)
+	if got := tracecarrier.Read(stored["one"].PartitionKey).Form; got != tracecarrier.FormPlain {
+		t.Errorf("the record without a context has a key of form %s; want plain", got)
+	}
+	if got := tracecarrier.Read(stored["two"].PartitionKey).Form; got != tracecarrier.FormExtended {
+		t.Errorf("the record with a context has a key of form %s; want extended", got)
+	}
+}
