@@ -90,9 +90,7 @@ func (p *Propagation) entryContexts(ctx context.Context, input *kinesis.PutRecor
 	}
 	contexts := make([]context.Context, len(input.Records))
 	for i := range contexts {
-		if contexts[i] = p.options.EntryContext(ctx, input, i); contexts[i] == nil {
-			contexts[i] = context.Background()
-		}
+		contexts[i] = p.options.EntryContext(ctx, input, i)
 	}
 	return contexts
 }
