@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/kinetrail/kinetrail/internal/demo"
@@ -28,14 +29,11 @@ is 1.`,
   kinetrail demo -o json | jq '.acts[] | {carrier, connected, order_kept}'`,
 		Args: wantArgs(0, 0, ""),
 	}
-	shards := shardCount(5)
+	shards := demoShards(5)
 	cmd.Flags().Var(&shards, "shards", fmt.Sprintf("shards of the stream, %d to %d", demo.MinShards, demo.MaxShards))
 	addr := metricsFlag(cmd)
 	form := outputFlag(cmd, asTable, asJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := checkDemoShards(cmd, int(shards)); err != nil {
-			return err
-		}
 		if err := demo.CheckEnvironment(); err != nil { // before the story begins
 			return explainPlay(err)
 		}
@@ -53,13 +51,20 @@ is 1.`,
 	return cmd
 }
 
-func checkDemoShards(cmd *cobra.Command, shards int) error {
+// demoShards is a flag: how many shards the demo plays on.
+type demoShards int
+
+func (n *demoShards) String() string { return strconv.Itoa(int(*n)) }
+func (n *demoShards) Type() string   { return "number" }
+func (n *demoShards) Set(text string) error {
+	number, err := strconv.Atoi(text)
 	switch {
-	case shards < demo.MinShards:
-		return usageErrorf(cmd, "--shards %d: with one shard no record can land on the wrong one, and the act of the partition key would show nothing", shards)
-	case shards > demo.MaxShards:
-		return usageErrorf(cmd, "--shards %d: the demo plays on at most %d", shards, demo.MaxShards)
+	case err == nil && number == 1:
+		return errors.New("with one shard no record can land on the wrong one, and the act of the partition key would show nothing")
+	case err != nil || number < demo.MinShards || number > demo.MaxShards:
+		return fmt.Errorf("it takes a number from %d to %d", demo.MinShards, demo.MaxShards)
 	}
+	*n = demoShards(number)
 	return nil
 }
 

@@ -210,9 +210,9 @@ func TestDemoRefusesWhatItCannotPlay(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--shards", "1"}, "kinetrail: --shards 1: with one shard no record can land on the wrong one, and the act of the partition key would show nothing\n"},
-		{[]string{"--shards", "51"}, "kinetrail: --shards 51: the demo plays on at most 50\n"},
-		{[]string{"--shards", "0"}, `kinetrail: --shards "0": it takes a number from 1 to 20000` + "\n"},
+		{[]string{"--shards", "1"}, "kinetrail: --shards \"1\": with one shard no record can land on the wrong one, and the act of the partition key would show nothing\n"},
+		{[]string{"--shards", "51"}, "kinetrail: --shards \"51\": it takes a number from 2 to 50\n"},
+		{[]string{"--shards", "0"}, `kinetrail: --shards "0": it takes a number from 2 to 50` + "\n"},
 		{[]string{"--output", "tsv"}, `kinetrail: --output "tsv": it takes table or json` + "\n"},
 		{[]string{"now"}, `kinetrail: demo takes no arguments, so "now" is too much` + "\n"},
 	}

@@ -125,7 +125,7 @@ func (f *putFlags) parseJSON(text []byte, record *kinetrail.Record) (err error) 
 	if record.Data, err = given.bytes(); err != nil {
 		return err
 	}
-	if given.PartitionKey != nil {
+	if textOrNone(given.PartitionKey) != "" { // records of streams that place them by themselves have none
 		if err := checkPartitionKey(*given.PartitionKey); err != nil {
 			return fmt.Errorf("its partition_key: %w", err)
 		}

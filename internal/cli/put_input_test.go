@@ -54,6 +54,7 @@ func TestLinesInJSONSayWhatFlagsDoNot(t *testing.T) {
 		{"nothing but data", `{"data": "x"}`, []string{"-k", "user-1"},
 			map[string]any{"partition_key": "user-1", "stored_partition_key": "user-1", "data": "x", "headers": []any{}, "trace_id": testTraceID}},
 		{"a key", `{"partition_key": "user-2", "data": ""}`, []string{"-k", "user-1"}, map[string]any{"partition_key": "user-2", "data": ""}},
+		{"no key of its own", `{"partition_key": "", "data": "x"}`, []string{"-k", "user-1"}, map[string]any{"partition_key": "user-1"}},
 		{"a hash key", `{"partition_key": "a", "explicit_hash_key": "340282366920938463463374607431768211455", "data": "x"}`, nil,
 			map[string]any{"shard_id": shardID(1)}},
 		{"data that is no text", `{"data": "/w==", "data_encoding": "base64"}`, nil, map[string]any{"data": "/w==", "data_encoding": "base64"}},
@@ -107,20 +108,20 @@ func TestALineThatIsNoRecordIsNamedWithItsReason(t *testing.T) {
 	_, flags := localServer(t)
 	const fields = "\n--input json takes an object in each line, with the fields that \"tail -o json\" writes.\n"
 	for text, want := range map[string]string{
-		`hello`:                              `it is no record in JSON: invalid character 'h' looking for beginning of value` + fields,
-		``:                                   `it is no record in JSON: it is empty` + fields,
-		`{"data":`:                           `it is no record in JSON: it ends too early` + fields,
-		`"x"`:                                `it is no record in JSON: it is a string` + fields,
-		`{"data": 7}`:                        `it is no record in JSON: its data is a number` + fields,
-		`{"data": "x"} {"data": "y"}`:        `it is no record in JSON: more stands behind the object` + fields,
-		`{"data": "x", "key": "user-1"}`:     `it is no record in JSON: json: unknown field "key"` + fields,
-		`{"partition_key": "user-1"}`:        "it has no data\n",
-		`{"data": "x", "partition_key": ""}`: "its partition_key: a partition key has at least 1 character\n",
-		`{"data": "x", "explicit_hash_key": "ff"}`:                        "its explicit_hash_key is no decimal number from 0 to 340282366920938463463374607431768211455\n",
-		`{"data": "*", "data_encoding": "base64"}`:                        "its data is no base64\n",
-		`{"data": "x", "data_encoding": "hex"}`:                           "its data_encoding is \"hex\"; it can be base64\n",
-		`{"data": "x", "traceparent": "00-abc"}`:                          "its traceparent \"00-abc\" is no W3C traceparent\n",
-		`{"data": "x", "headers": [{"name": "shop", "value": "\u0033"}]}`: "it has headers, which --carrier off cannot carry\n",
+		`hello`:                          `it is no record in JSON: invalid character 'h' looking for beginning of value` + fields,
+		``:                               `it is no record in JSON: it is empty` + fields,
+		`{"data":`:                       `it is no record in JSON: it ends too early` + fields,
+		`"x"`:                            `it is no record in JSON: it is a string` + fields,
+		`{"data": 7}`:                    `it is no record in JSON: its data is a number` + fields,
+		`{"data": "x"} {"data": "y"}`:    `it is no record in JSON: more stands behind the object` + fields,
+		`{"data": "x", "key": "user-1"}`: `it is no record in JSON: json: unknown field "key"` + fields,
+		`{"partition_key": "user-1"}`:    "it has no data\n",
+		`{"data": "x", "partition_key": "` + strings.Repeat("k", 257) + `"}`: "its partition_key: a partition key has at most 256 characters, this one has 257\n",
+		`{"data": "x", "explicit_hash_key": "ff"}`:                           "its explicit_hash_key is no decimal number from 0 to 340282366920938463463374607431768211455\n",
+		`{"data": "*", "data_encoding": "base64"}`:                           "its data is no base64\n",
+		`{"data": "x", "data_encoding": "hex"}`:                              "its data_encoding is \"hex\"; it can be base64\n",
+		`{"data": "x", "traceparent": "00-abc"}`:                             "its traceparent \"00-abc\" is no W3C traceparent\n",
+		`{"data": "x", "headers": [{"name": "shop", "value": "\u0033"}]}`:    "it has headers, which --carrier off cannot carry\n",
 	} {
 		got := run(t, "{\"data\": \"first\"}\n"+text+"\n", with(flags, "put", "orders", "-k", "user-1", "--input", "json", "--carrier", "off")...)
 		reason, rest, _ := strings.Cut(want, "\n")
