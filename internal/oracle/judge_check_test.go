@@ -40,6 +40,7 @@ func TestTheJudgeNoticesAChangedJournal(t *testing.T) {
 		return i
 	}
 	handled := first(func(e *event) bool { return e.Kind == done })
+	call := first(func(e *event) bool { return e.Kind == begun && e.Records[0] == journal[handled].Records[0] })
 	renewed := first(func(e *event) bool { return e.Kind == written && e.Op == "renew" })
 	checkpointed := first(func(e *event) bool { return e.Op == "checkpoint" && e.Row != nil && e.Row.Checkpoint.IsRecord() })
 	tests := []struct {
@@ -55,14 +56,14 @@ func TestTheJudgeNoticesAChangedJournal(t *testing.T) {
 			return slices.DeleteFunc(j, func(e event) bool { return len(e.Records) > 0 && e.Records[0] == journal[handled].Records[0] })
 		}, "is due"},
 		{"a record handled twice", func(j []event) []event {
-			return slices.Insert(j, handled+1, journal[handled-1], journal[handled])
+			return slices.Insert(j, handled+1, journal[call], journal[handled])
 		}, "is due"},
 		{"a worker without a lease", func(j []event) []event {
 			j[handled].Worker = 99
 			return j
 		}, "never had the lease"},
 		{"a handler called after its lease was released", func(j []event) []event {
-			late := journal[handled-1]
+			late := journal[call]
 			late.At = journal[len(j)-1].At.Add(time.Second)
 			return append(j, late)
 		}, "whose lease ended"},
@@ -84,7 +85,7 @@ func TestTheJudgeNoticesAChangedJournal(t *testing.T) {
 		}, "moves back"},
 		{"a lease that somebody took", func(j []event) []event {
 			taken := j[first(func(o *event) bool { return o.Op == "take" })]
-			taken.Worker, taken.At = 1-taken.Worker, j[checkpointed].At
+			taken.Worker, taken.At = (taken.Worker+1)%p.Workers, j[checkpointed].At
 			return slices.Insert(j, first(func(o *event) bool { return o.Op == "take" })+1, taken)
 		}, "for which nothing went wrong"},
 	}

@@ -29,7 +29,7 @@ var (
 )
 
 // usualPrograms are run in virtual time when nothing else is asked for.
-const usualPrograms = seedsToCatch
+const usualPrograms = 50
 
 // TestPrograms runs random programs in virtual time, one after another.
 func TestPrograms(t *testing.T) {
