@@ -8,13 +8,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -111,15 +111,16 @@ func writeHeap(path string) error {
 	return errors.Join(pprof.WriteHeapProfile(file), file.Close())
 }
 
-// watches is how often the processor time of the idle worker is taken. The least
-// counts: what else runs on the machine takes its caches and only adds to it.
+// watches is how often the processor time of the idle worker is taken. What else
+// runs on the machine takes its caches and only adds to it, so the least and the
+// most are told beside the median.
 const watches = 12
 
 // idleUse is what an idle worker uses.
 type idleUse struct {
-	cores, most float64
-	requests    float64 // a second
-	rss         int64
+	cores    [watches]float64 // sorted
+	requests float64          // a second
+	rss      int64
 }
 
 func watchIdle(ctx context.Context, d time.Duration, profile string, requests *countingClient) (idleUse, error) {
@@ -134,29 +135,28 @@ func watchIdle(ctx context.Context, d time.Duration, profile string, requests *c
 		}
 		defer pprof.StopCPUProfile()
 	}
-	least := idleUse{cores: math.Inf(1)}
-	for range watches {
-		used, asked := usage(), requests.n.Load()
+	var use idleUse
+	began, asked := usage(), requests.n.Load()
+	last := began
+	for i := range watches {
 		if err := wait(ctx, d/watches); err != nil {
 			return idleUse{}, err
 		}
 		now := usage()
-		took := now.at.Sub(used.at).Seconds()
-		cores := (now.cpu - used.cpu).Seconds() / took
-		least.most = max(least.most, cores)
-		if cores < least.cores {
-			least.cores, least.requests, least.rss = cores, float64(requests.n.Load()-asked)/took, currentRSS()
-		}
+		use.cores[i] = (now.cpu - last.cpu).Seconds() / now.at.Sub(last.at).Seconds()
+		last = now
 	}
-	return least, nil
+	slices.Sort(use.cores[:])
+	use.requests, use.rss = float64(requests.n.Load()-asked)/last.at.Sub(began.at).Seconds(), currentRSS()
+	return use, nil
 }
 
 func (u idleUse) print(out io.Writer, shards int, caughtUp time.Duration, peak int64, heap uint64) {
 	const mib = 1 << 20
 	fmt.Fprintln(out, "| shards | caught up after | peak memory | idle memory | of that heap | idle requests/s | idle processor |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|")
-	fmt.Fprintf(out, "| %d | %.1f s | %d MiB | %d MiB | %d MiB | %.0f | %.1f to %.1f %% of a core |\n",
-		shards, caughtUp.Seconds(), peak/mib, u.rss/mib, heap/mib, u.requests, 100*u.cores, 100*u.most)
+	fmt.Fprintf(out, "| %d | %.1f s | %d MiB | %d MiB | %d MiB | %.0f | %.1f %% of a core (%.1f to %.1f) |\n",
+		shards, caughtUp.Seconds(), peak/mib, u.rss/mib, heap/mib, u.requests, 100*u.cores[watches/2], 100*u.cores[0], 100*u.cores[watches-1])
 }
 
 // countingClient counts the requests of the SDK's own HTTP client.
