@@ -86,7 +86,9 @@ func (f *fakeStream) reshard(n int, parents ...int) {
 	var ids []string
 	for _, p := range parents {
 		ids = append(ids, shardID(p))
-		f.shards[p].SequenceNumberRange.EndingSequenceNumber = aws.String("9999999")
+		closed := *f.shards[p].SequenceNumberRange // an answer may still be read
+		closed.EndingSequenceNumber = aws.String("9999999")
+		f.shards[p].SequenceNumberRange = &closed
 	}
 	for i := range n {
 		first := f.shards[parents[0]].HashKeyRange

@@ -92,6 +92,14 @@ func manually(t *testing.T, run func(*consumer.Consumer, context.Context, consum
 	return h
 }
 
+// handed are the records that the first worker was given.
+func (h *handing) handed() []kinetrail.Record {
+	h.got.mu.Lock()
+	defer h.got.mu.Unlock()
+
+	return slices.Clone(h.got.records)
+}
+
 func (h *handing) lease(t *testing.T) lease.Lease {
 	t.Helper()
 	return rows(t, h.store)[shardID(0)]
@@ -112,7 +120,7 @@ func TestAHandoverWaitsForTheAckOfWhatWasHandedOut(t *testing.T) {
 					if l, n := h.lease(t), len(h.got.data()); l.Owner != h.first.Worker() || n != handed {
 						t.Fatalf("the worker was handed %d records and the lease is %+v; want %d, and it to hold the lease until they are acknowledged", n, l, handed)
 					}
-					h.first.Ack(h.got.records...)
+					h.first.Ack(h.handed()...)
 					time.Sleep(2 * time.Second)
 					if l, at := h.lease(t), fmt.Sprint(1000+handed); l.Owner != h.second.Worker() || l.Checkpoint.String() != at {
 						t.Errorf("after the Ack the lease is %+v; want the second worker to have it, at %s", l, at)
@@ -134,7 +142,7 @@ func TestAHandoverWaitsForAckNoLongerThanItsTimeout(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					h := manually(t, way.run, way.handed, inPage)
-					h.first.Ack(h.got.records[0])
+					h.first.Ack(h.handed()[0])
 					time.Sleep(21 * time.Second) // half a minute after the handover began
 					if l := h.lease(t); l.Owner != h.second.Worker() || l.Checkpoint.String() != "1001" {
 						t.Errorf("after the timeout the lease is %+v; want the second worker to have it, at 1001, the record that was acknowledged", l)
@@ -159,7 +167,7 @@ func TestAHandoverLeavesARecordThatWaitsForRoomToTheNewOwner(t *testing.T) {
 				if n := len(h.got.data()); n != 4 {
 					t.Fatalf("the first worker was handed %d records; want 4, which is all that may be in flight", n)
 				}
-				h.first.Ack(h.got.records...)
+				h.first.Ack(h.handed()...)
 				time.Sleep(3 * time.Second)
 				if l := h.lease(t); l.Owner != h.second.Worker() {
 					t.Errorf("after the Ack the lease is %+v; want the second worker to have it", l)
