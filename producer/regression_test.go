@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -534,6 +535,44 @@ func TestARecordThatWaitsIsGivenUpAtItsDeadline(t *testing.T) {
 			}
 			if elapsed := time.Since(started); elapsed < 5*time.Second || elapsed > 6*time.Second {
 				t.Errorf("%v: the record was given up after %v, want 5s", aggregation, elapsed)
+			}
+		})
+	}
+}
+
+func TestARecordOfAContainerIsGivenUpAtItsOwnDeadline(t *testing.T) {
+	t.Parallel()
+	for _, aggregation := range []Aggregation{SameKey, ByShard} {
+		synctest.Test(t, func(t *testing.T) {
+			service := newFakeService(1)
+			var givenUp atomic.Bool
+			service.onPut = func(c *call) error {
+				if !givenUp.Load() {
+					c.codes[0] = "InternalFailure"
+				}
+				return nil
+			}
+			p := start(t, service, aggregating(aggregation), func(o *Options) { o.Linger, o.Deadline = 5*time.Second, 8*time.Second })
+			results := make(map[string]Result)
+			for _, data := range []string{"old", "young"} {
+				if err := p.PutAsync(t.Context(), record("key", data), func(r Result) {
+					results[data] = r
+					givenUp.Store(true)
+				}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(4 * time.Second)
+			}
+			if err := p.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var rejected *RejectedError
+			if !errors.As(results["old"].Err, &rejected) || rejected.Code != "InternalFailure" {
+				t.Errorf("%v: the older record has %+v, want it given up", aggregation, results["old"])
+			}
+			got := service.userRecords(t)
+			if len(got) != 1 || string(got[0].data) != "young" || results["young"].Err != nil || results["young"].Position.Sub() != 0 {
+				t.Errorf("%v: the stream has %q, the younger record %+v; want it alone in its container", aggregation, got, results["young"])
 			}
 		})
 	}
