@@ -1,12 +1,16 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 )
+
+// asProgram is the variable with which this test binary is the program itself.
+const asProgram = "CLI_TEST_AS_PROGRAM"
 
 // TestMain takes the AWS configuration of the machine away, so that a test
 // finds the same everywhere: no region, no credentials.
@@ -22,6 +26,9 @@ func TestMain(m *testing.M) {
 		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
 		os.Setenv(name, value)
+	}
+	if os.Getenv(asProgram) != "" {
+		os.Exit(Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, noVariables))
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/kinetrail/kinetrail"
@@ -142,6 +144,9 @@ func (a *app) put(ctx context.Context, stream kinetrail.Stream, data *string, fl
 	if err != nil {
 		return streamError(stream, err)
 	}
+	// A reader that goes away, as head does, is a failed write here, so that the
+	// records under way are waited for and counted.
+	signal.Ignore(syscall.SIGPIPE)
 	if data == nil && isTerminal(a.stdin) {
 		a.note("Every line you type is a record. Ctrl-D ends.")
 	}

@@ -156,7 +156,7 @@ func (f *putFlags) parseJSON(text []byte, record *kinetrail.Record) (err error) 
 // jsonProblem says what --input json takes, and why a line is not that.
 func jsonProblem(err error) error {
 	var kind *json.UnmarshalTypeError
-	reason := err.Error()
+	reason := strings.TrimPrefix(err.Error(), "json: ")
 	switch {
 	case errors.As(err, &kind) && kind.Field == "":
 		reason = "it is a " + kind.Value

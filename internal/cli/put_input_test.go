@@ -114,7 +114,7 @@ func TestALineThatIsNoRecordIsNamedWithItsReason(t *testing.T) {
 		`"x"`:                            `it is no record in JSON: it is a string` + fields,
 		`{"data": 7}`:                    `it is no record in JSON: its data is a number` + fields,
 		`{"data": "x"} {"data": "y"}`:    `it is no record in JSON: more stands behind the object` + fields,
-		`{"data": "x", "key": "user-1"}`: `it is no record in JSON: json: unknown field "key"` + fields,
+		`{"data": "x", "key": "user-1"}`: `it is no record in JSON: unknown field "key"` + fields,
 		`{"partition_key": "user-1"}`:    "it has no data\n",
 		`{"data": "x", "partition_key": "` + strings.Repeat("k", 257) + `"}`: "its partition_key: a partition key has at most 256 characters, this one has 257\n",
 		`{"data": "x", "explicit_hash_key": "ff"}`:                           "its explicit_hash_key is no decimal number from 0 to 340282366920938463463374607431768211455\n",

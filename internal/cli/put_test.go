@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -249,6 +251,33 @@ func TestPutStopsWhenItsOutputCannotBeWritten(t *testing.T) {
 	}
 	if code != exitFailure || !strings.Contains(stderr.String(), "no space left on device") || len(records) == 100_000 {
 		t.Errorf("put: exit code %d, stderr %q, %d records; want 1, the reason, and not all of them", code, stderr.String(), len(records))
+	}
+}
+
+func TestPutCountsWhatWasAcceptedWhenItsReaderGoesAway(t *testing.T) {
+	t.Parallel()
+	server, flags := localServer(t)
+	put := exec.CommandContext(t.Context(), os.Args[0], with(flags, "put", "orders", "-k", "user-1")...)
+	put.Env = append(os.Environ(), asProgram+"=1")
+	put.Stdin = strings.NewReader(strings.Repeat("line\n", 100_000))
+	var stderr bytes.Buffer
+	put.Stderr = &stderr
+	printed, err := put.StdoutPipe() // of which nothing is read
+	if err == nil {
+		err = put.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed.Close()
+	_ = put.Wait() // the exit code tells
+	records, err := server.Records("orders", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := strings.Replace(fmt.Sprintf("; %d records were accepted and are in the stream\n", len(records)), "; 1 records were", "; 1 record was", 1)
+	if put.ProcessState.ExitCode() != exitFailure || !strings.HasSuffix(stderr.String(), accepted) {
+		t.Errorf("put whose output nobody reads: exit code %d, stderr %q; want %d and at the end %q", put.ProcessState.ExitCode(), stderr.String(), exitFailure, accepted)
 	}
 }
 
