@@ -524,6 +524,26 @@ func TestASubscriptionThatIsNotAnsweredIsRepeated(t *testing.T) {
 	})
 }
 
+func TestARenewalThatFailsIsCountedAndRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server, client := serveWith(t, 1)
+		strike(t, server, "SubscribeToShard nth=2 error=InternalFailure")
+		got, sink := newSeen(), metrics.NewMemory()
+		start(t, client, ordersApp(), got.handle, fanOut, func(o *consumer.Options) { o.Metrics = sink })
+		var put numbers
+		for range 10 {
+			put.put(t, client.Client, "k")
+			time.Sleep(time.Minute)
+		}
+		got.await(t, put.all())
+		onceInOrder(t, got.all())
+		values(t, "after a renewal that failed", sink.Counters(), map[string]int64{
+			"consumer_errors_total{error_type=InternalFailure,shard_id=" + shardID(0) + ",stream_name=orders}": 1,
+		})
+	})
+}
+
 // takeOver subscribes to a shard as somebody else and returns the end of it.
 func takeOver(t *testing.T, server *localkinesis.Server, client *kinesis.Client) (end func()) {
 	t.Helper()

@@ -212,6 +212,26 @@ func TestReshardsAreCountedOnceOverAllWorkers(t *testing.T) {
 	})
 }
 
+// A parent that takes long is not read to its end when its children are listed.
+func TestAReshardThatIsListedBeforeItsParentEndsIsCountedThenAndOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stream, sink, goOn := newFakeStream(1), metrics.NewMemory(), make(chan struct{})
+		numbered(stream, 0, 1)
+		worker := start(t, stream, memlease.New(), func(context.Context, kinetrail.Record) error {
+			<-goOn
+			return nil
+		}, func(o *consumer.Options) { o.Metrics = sink })
+		receive(t, worker.Ready())
+		stream.reshard(2, 0)
+		time.Sleep(3 * time.Minute)
+		values(t, "while the parent is read", sink.Counters(), map[string]int64{"stream_resharding_events_total": 1})
+		close(goOn)
+		time.Sleep(3 * time.Minute)
+		values(t, "after its end", sink.Counters(), map[string]int64{"stream_resharding_events_total": 1})
+	})
+}
+
 // The old owner's handler ignores the end of its ctx, and returns when the new
 // owner has counted for a while.
 func TestAShardThatIsHandedOverInOneProcessGoesOnBeingCounted(t *testing.T) {
