@@ -13,8 +13,9 @@ import (
 
 // worthRequest is how many bytes make a request worth sending before its
 // records have lingered: beyond it, the fixed cost of a request is small against
-// that of its bytes.
-const worthRequest = 1 << 20
+// that of its bytes, and what waits would only grow out of the processor's caches.
+// Twice as much costs a third more with ByShard and BestEffort.
+const worthRequest = 1 << 19
 
 // rules are what a schedule goes by: options, and containerBytes within the
 // stream's largest record.
@@ -117,7 +118,6 @@ type request struct {
 
 	// Partition and hash keys that are made for the request.
 	text []byte
-	cuts []cut
 	keys []string
 
 	// What came by express: records that are not in records until they go
@@ -620,7 +620,7 @@ func (s *schedule) freeRequest(r *request) {
 	clear(r.results)
 	*r = request{
 		records: r.records[:0], entries: r.entries[:0], unsealed: r.unsealed[:0],
-		text: r.text[:0], cuts: r.cuts[:0], keys: r.keys[:0],
+		text: r.text[:0], keys: r.keys[:0],
 		marks: r.marks[:0], results: r.results[:0], options: r.options,
 	}
 	s.freeRequests = append(s.freeRequests, r)

@@ -12,12 +12,19 @@ import (
 
 // userRecord is one record of the caller, from Put to its result. There are as
 // many as the buffer holds, and a busy producer has forgotten one by the time
-// its turn comes: it is kept to two lines of the processor's cache. What few
-// records have stands in details.
+// its turn comes: it is kept to two lines of the processor's cache, the first of
+// which is all that is read when it has its result. What few records have stands in
+// details.
 type userRecord struct {
-	next  *userRecord // in a userQueue
-	slab  *userSlab   // where it lies
-	index uint8       // there
+	next   *userRecord  // in a userQueue
+	done   func(Result) // takes the result, unless a Put waits for it
+	epoch  *epoch
+	number uint64 // order of acceptance
+
+	*userDetails // none, unless the record owns some
+
+	slab  *userSlab // where it lies
+	index uint8     // there
 
 	keyless  bool // key is a random one
 	hashed   bool // hash is set
@@ -26,15 +33,10 @@ type userRecord struct {
 	bytes    int32 // what it adds to a request when it goes alone and plain, and roughly what it adds to a container
 	buffered int32 // what it takes of the buffer
 
-	data   []byte
-	key    string
-	hash   shardmap.HashKey // decides the shard
-	putAt  instant
-	number uint64 // order of acceptance
-	epoch  *epoch
-	done   func(Result) // takes the result, unless a Put waits for it
-
-	*userDetails // none, unless the record owns some
+	data  []byte
+	key   string
+	hash  shardmap.HashKey // decides the shard
+	putAt instant
 }
 
 // userDetails are what few user records have.

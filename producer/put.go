@@ -175,7 +175,16 @@ func checkKey(key string) error {
 	return nil
 }
 
+// ascii reports whether text is ASCII. Of the first bytes the compiler loads eight at
+// once.
 func ascii(text string) bool {
+	for ; len(text) >= 8; text = text[8:] {
+		eight := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+		if eight&0x8080808080808080 != 0 {
+			return false
+		}
+	}
 	for i := range len(text) {
 		if text[i] >= utf8.RuneSelf {
 			return false

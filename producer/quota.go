@@ -49,7 +49,7 @@ func (s *schedule) watchQuota(now instant) {
 	switch {
 	case !s.watched():
 	case q.near:
-		if now < q.lookAt || s.offered.records >= s.rules.requestRecords {
+		if now < q.lookAt {
 			return
 		}
 		if q.lookAt = now.add(quotaRest); s.atRest(now) {
@@ -67,6 +67,7 @@ func (s *schedule) watchQuota(now instant) {
 			q.lookAt = now.add(quotaRest)
 		case s.crowded(now):
 			s.comeNear(now)
+			q.lookAt = now.add(crowdedTime)
 		}
 	}
 }
@@ -120,7 +121,8 @@ func (s *schedule) reorder(now instant) {
 	s.redistribute(now)
 }
 
-// atRest reports whether no shard has used up half of what its limiter holds.
+// atRest reports whether no shard has used up half of what its limiter holds, and no
+// record waits as long as when it is crowded.
 func (s *schedule) atRest(now instant) bool {
 	if len(s.held) > 0 {
 		return false
@@ -128,6 +130,9 @@ func (s *schedule) atRest(now instant) bool {
 	for _, t := range s.targets {
 		t.limiter.fill(now)
 		if !t.limiter.atRest() {
+			return false
+		}
+		if first := t.shared.waiting.first; first != nil && now > first.putAt.add(s.rules.linger+crowdedTime/2) {
 			return false
 		}
 	}
@@ -166,12 +171,12 @@ func (s *schedule) chargeByHash(r *request) {
 	}
 	r.uncharged = false
 	var batch hashBatch
-	batch.each = func(u *userRecord, hash shardmap.HashKey) { s.targetOf(hash).limiter.spend(int(u.bytes)) }
+	batch.each = func(u *userRecord, _ int, hash shardmap.HashKey) { s.targetOf(hash).limiter.spend(int(u.bytes)) }
 	for u := r.express.first; u != nil; u = u.next {
-		batch.add(u)
+		batch.add(u, 0)
 	}
 	for i := range r.records {
-		batch.add(r.records[i].users)
+		batch.add(r.records[i].users, i)
 	}
 	batch.end()
 }

@@ -284,9 +284,9 @@ func (s *schedule) arrivals() []*userRecord {
 // setHashes sets the hash keys of records: those of their keys, unless they have
 // one.
 func setHashes(records []*userRecord) {
-	batch := hashBatch{each: func(u *userRecord, hash shardmap.HashKey) { u.hash, u.hashed = hash, true }}
-	for _, u := range records {
-		batch.add(u)
+	batch := hashBatch{each: func(u *userRecord, _ int, hash shardmap.HashKey) { u.hash, u.hashed = hash, true }}
+	for i, u := range records {
+		batch.add(u, i)
 	}
 	batch.end()
 }
@@ -294,14 +294,15 @@ func setHashes(records []*userRecord) {
 // hashBatch finds the hash keys of user records as shardmap.HashKeyOf does, but of
 // many at once, in order. It changes none itself.
 type hashBatch struct {
-	each    func(*userRecord, shardmap.HashKey)
+	each    func(u *userRecord, at int, hash shardmap.HashKey)
 	records [md5lanes.Lanes]*userRecord
+	at      [md5lanes.Lanes]int // the caller's note on each
 	keys    [md5lanes.Lanes]string
 	count   int
 }
 
-func (b *hashBatch) add(u *userRecord) {
-	b.records[b.count], b.keys[b.count] = u, u.key
+func (b *hashBatch) add(u *userRecord, at int) {
+	b.records[b.count], b.at[b.count], b.keys[b.count] = u, at, u.key
 	if b.count++; b.count == len(b.records) {
 		b.end()
 	}
@@ -315,7 +316,7 @@ func (b *hashBatch) end() {
 		if !u.hashed {
 			hash = shardmap.HashKey{Hi: binary.BigEndian.Uint64(sums[i][:8]), Lo: binary.BigEndian.Uint64(sums[i][8:])}
 		}
-		b.each(u, hash)
+		b.each(u, b.at[i], hash)
 	}
 	b.count = 0
 }

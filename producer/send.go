@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -114,56 +115,53 @@ func (r *request) takeResults(out *kinesis.PutRecordsOutput) error {
 	return nil
 }
 
-// writeEntries makes the entries of r that Put has not made. Those keys that carry
-// span contexts are cut from one text, in which each is followed by its hash key.
+// writeEntries makes the entries of r that Put has not made, and the keys that carry
+// span contexts.
 func (r *request) writeEntries() {
-	written := 0
-	carried := hashBatch{each: func(u *userRecord, hash shardmap.HashKey) {
-		r.writeKey(&r.cuts[written], u, hash)
-		written++
-	}}
+	if r.traced {
+		r.keys = slices.Grow(r.keys, 2*r.users) // entries point into it
+	}
+	carried := hashBatch{each: r.writeKey}
 	if r.traced {
 		at := 0
 		for u := r.express.first; u != nil; u = u.next {
 			if u.keyed {
-				r.cuts = append(r.cuts, cut{entry: at})
-				carried.add(u)
+				carried.add(u, at)
 			}
 			at++
 		}
 	}
 	for i := range r.records {
 		k := &r.records[i]
+		r.entries = append(r.entries, k.entry())
 		if k.box == nil && k.users.keyed {
-			r.cuts = append(r.cuts, cut{entry: i})
-			carried.add(k.users)
-			r.entries = append(r.entries, types.PutRecordsRequestEntry{Data: k.users.data})
-		} else {
-			r.entries = append(r.entries, k.entry())
+			carried.add(k.users, i)
 		}
 	}
 	carried.end()
-	text := string(r.text)
-	r.keys = slices.Grow(r.keys, 2*len(r.cuts)) // entries point into it
-	for _, c := range r.cuts {
-		r.keys = append(r.keys, text[c.key:c.hash], text[c.hash:c.end])
-		last := len(r.keys) - 1
-		r.entries[c.entry].PartitionKey, r.entries[c.entry].ExplicitHashKey = &r.keys[last-1], &r.keys[last]
-	}
 }
-
-// cut says where the keys of an entry are in the text.
-type cut struct{ entry, key, hash, end int }
 
 // keyWriter writes the keys of spanInKey.
 var keyWriter = tracecarrier.Writer{Carrier: tracecarrier.Lossless}
 
-func (r *request) writeKey(c *cut, u *userRecord, hash shardmap.HashKey) {
-	c.key = len(r.text)
+// keyText is how much memory for keys is made at once: those of a request, if they
+// are not unusually long.
+const keyText = 64 << 10
+
+// writeKey gives an entry the key that carries u's span context, and u's hash key.
+// Both are texts in memory that is used again: nobody keeps them when the call has
+// returned.
+func (r *request) writeKey(u *userRecord, entry int, hash shardmap.HashKey) {
+	if most := keyWriter.KeyLength(tracecarrier.Injected, u.key) + shardmap.MaxHashKeyDigits; cap(r.text)-len(r.text) < most {
+		r.text = make([]byte, 0, max(keyText, most))
+	}
+	key := len(r.text)
 	r.text = keyWriter.AppendKey(r.text, tracecarrier.Injected, u.key, *u.parent())
-	c.hash = len(r.text)
+	decimal := len(r.text)
 	r.text = hash.AppendDecimal(r.text)
-	c.end = len(r.text)
+	r.keys = append(r.keys, unsafe.String(&r.text[key], decimal-key), unsafe.String(&r.text[decimal], len(r.text)-decimal))
+	last := len(r.keys) - 1
+	r.entries[entry].PartitionKey, r.entries[entry].ExplicitHashKey = &r.keys[last-1], &r.keys[last]
 }
 
 // entry is k as PutRecords takes it.

@@ -124,10 +124,22 @@ func printable(s string) string {
 	return s
 }
 
+// eightASCII reports whether the first eight bytes of s are ASCII. The compiler makes
+// one load of them.
+func eightASCII(s string) bool {
+	_ = s[7]
+	eight := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	return eight&0x8080808080808080 == 0
+}
+
 // utf16Length counts the UTF-16 units of s, which is how the Kinesis Producer
 // Library and most servers count the characters of a key; a count of code
 // points is never larger. valid is false when s is not valid UTF-8.
 func utf16Length(s string) (n int, valid bool) {
+	for len(s)-n >= 8 && eightASCII(s[n:]) {
+		n += 8
+	}
 	for n < len(s) && s[n] < utf8.RuneSelf {
 		n++
 	}
