@@ -24,6 +24,7 @@ import (
 type child struct {
 	t       *testing.T
 	command *exec.Cmd
+	dies    bool // by itself, inside a write
 	news    childNews
 	client  *kinesis.Client
 	stdin   io.Closer
@@ -36,7 +37,7 @@ func (k *killing) start(order childOrder) *child {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	c := &child{t: k.t, command: exec.Command(os.Args[0])}
+	c := &child{t: k.t, command: exec.Command(os.Args[0]), dies: order.DieIn > 0}
 	c.command.Env = append(os.Environ(), childVariable+"=server", orderVariable+"="+string(text))
 	c.command.Stderr = &c.stderr
 	if c.stdin, err = c.command.StdinPipe(); err != nil {
@@ -54,7 +55,7 @@ func (k *killing) start(order childOrder) *child {
 		err = json.Unmarshal(line, &c.news)
 	}
 	if err != nil {
-		if c.wait(); c.signal() == syscall.SIGKILL && order.DieIn > 0 {
+		if c.wait(); c.signal() == syscall.SIGKILL && c.dies {
 			order.DieIn = 0 // it died in a write of its start
 			k.sum.kills++
 			k.sum.insideWrite++

@@ -23,9 +23,10 @@ const (
 
 // TestNothingAcknowledgedIsLostByAKill kills a server while writers write to
 // it, again and again on the same directory. Half of the kills come at a random
-// moment from outside, half inside a random write of the server, which then
-// has written a part of it. After each restart, everything that was
-// acknowledged must be there, in order, and nothing may have changed.
+// moment from outside, once so many requests are answered, half inside a random
+// write of the server, which then has written a part of it. After each restart,
+// everything that was acknowledged must be there, in order, and nothing may have
+// changed.
 func TestNothingAcknowledgedIsLostByAKill(t *testing.T) {
 	t.Parallel()
 	kills := variable(t, killsVariable, usualKills)
@@ -106,12 +107,22 @@ type shardSeen struct {
 	latest   string
 }
 
+// resharded is the round of five whose kill waits for a reshard that was
+// acknowledged.
+const resharded = 0
+
 // round starts the server, looks at what it has kept, and kills it while
 // writers are at work.
 func (k *killing) round(random *rand.Rand) {
 	k.rounds++
 	order := childOrder{Dir: k.dir, Fsync: random.IntN(4) == 0, Seed: random.Uint64()}
 	inside := random.IntN(2) == 0
+	switch k.rounds % 5 { // of each kind there are some
+	case 1:
+		inside = true
+	case resharded:
+		inside = false
+	}
 	if inside {
 		order.DieIn = 1 + random.Int64N(80)
 	}
@@ -124,16 +135,23 @@ func (k *killing) round(random *rand.Rand) {
 		server.wait()
 	}()
 	k.check(server, k.rounds%25 == 0)
-	writing, writers := k.write(server, random)
-	patience := time.Duration(5+random.IntN(40)) * time.Millisecond
-	if inside {
-		patience = time.Second // it should die by itself
+	writing := k.write(server, random, 1+random.Int64N(40))
+	enough := writing.enough
+	if server.dies {
+		enough = nil
 	}
-	byItself := closedWithin(died, patience)
-	inFlight := writing.Load()
+	byItself := false
+	select {
+	case <-died:
+		byItself = true
+	case <-enough:
+		byItself = closedWithin(died, time.Duration(random.IntN(5_000))*time.Microsecond)
+	case <-time.After(time.Minute):
+	}
+	inFlight := writing.underWay.Load()
 	server.kill()
 	<-died
-	writers.Wait()
+	writing.writers.Wait()
 	k.sum.kills++
 	if byItself {
 		k.sum.insideWrite++

@@ -17,15 +17,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 )
 
-// write starts writers on a server. writing is how many requests are under way.
-func (k *killing) write(server *child, random *rand.Rand) (writing *atomic.Int64, writers *sync.WaitGroup) {
-	writing, writers = new(atomic.Int64), new(sync.WaitGroup)
+// traffic is what writers do to a server.
+type traffic struct {
+	writers  sync.WaitGroup
+	underWay atomic.Int64  // requests
+	enough   chan struct{} // closed when enough was answered
+}
+
+// write starts writers on a server. It is enough when n requests were answered,
+// one of them a reshard in a round of resharded.
+func (k *killing) write(server *child, random *rand.Rand, n int64) *traffic {
+	t := &traffic{enough: make(chan struct{})}
+	isEnough := sync.OnceFunc(func() { close(t.enough) })
 	var mu sync.Mutex
 	acknowledge := func(a ...acknowledgement) {
 		mu.Lock()
 		defer mu.Unlock()
 		k.acknowledged = append(k.acknowledged, a...)
 	}
+	var answered atomic.Int64
+	var reshards atomic.Bool // is yet to be acknowledged
+	reshards.Store(k.rounds%5 == resharded)
 	for i := range 6 {
 		w := &writer{k: k, server: server, index: i, random: rand.New(rand.NewPCG(random.Uint64(), 0)), acknowledge: acknowledge}
 		put := w.putRecord
@@ -33,20 +45,32 @@ func (k *killing) write(server *child, random *rand.Rand) (writing *atomic.Int64
 			put = w.putRecords
 		}
 		if i == 5 {
-			put = w.changeStream
+			put = func() error {
+				if w.random.IntN(8) > 0 && !reshards.Load() {
+					return w.tag()
+				}
+				err := w.reshard()
+				if err == nil {
+					reshards.Store(false)
+				}
+				return err
+			}
 		}
-		writers.Go(func() {
+		t.writers.Go(func() {
 			for {
-				writing.Add(1)
+				t.underWay.Add(1)
 				err := put()
 				if err != nil {
 					return // the server is gone; what was under way was under way
 				}
-				writing.Add(-1)
+				t.underWay.Add(-1)
+				if answered.Add(1) >= n && !reshards.Load() {
+					isEnough()
+				}
 			}
 		})
 	}
-	return writing, writers
+	return t
 }
 
 // writer is a client that notes what it is told.
@@ -105,19 +129,20 @@ func (w *writer) putRecords() error {
 	return nil
 }
 
-// changeStream sets a tag, or reshards now and then. It is the only one that
-// does.
-func (w *writer) changeStream() error {
-	if w.random.IntN(8) > 0 {
-		w.k.tagTried++
-		_, err := w.server.client.AddTagsToStream(context.Background(), &kinesis.AddTagsToStreamInput{
-			StreamName: aws.String("orders"), Tags: map[string]string{"latest": strconv.Itoa(w.k.tagTried)},
-		})
-		if err == nil {
-			w.k.tag = w.k.tagTried
-		}
-		return err
+// tag sets a tag. Only one writer does, the one that reshards.
+func (w *writer) tag() error {
+	w.k.tagTried++
+	_, err := w.server.client.AddTagsToStream(context.Background(), &kinesis.AddTagsToStreamInput{
+		StreamName: aws.String("orders"), Tags: map[string]string{"latest": strconv.Itoa(w.k.tagTried)},
+	})
+	if err == nil {
+		w.k.tag = w.k.tagTried
 	}
+	return err
+}
+
+// reshard changes the number of shards.
+func (w *writer) reshard() error {
 	w.k.sum.reshards++
 	_, err := w.server.client.UpdateShardCount(context.Background(), &kinesis.UpdateShardCountInput{
 		StreamName: aws.String("orders"), TargetShardCount: aws.Int32(1 + w.random.Int32N(5)), ScalingType: types.ScalingTypeUniformScaling,
