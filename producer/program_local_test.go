@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -150,7 +151,8 @@ func TestRandomProgramsKeepEveryPromiseOnTheLocalServer(t *testing.T) {
 		for seed := *firstSeed; seed < *firstSeed+*programCount/10; seed++ {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				wrong, seen := runProgram(t, newLocalWorld(t, 1+int(seed%3)), seed, 400, func(o *Options) {
+				wrong, seen := runProgram(t, newLocalWorld(t, 1+int(seed%3)), seed, 500, func(o *Options) {
+					o.ShardShare = math.Ceil(o.ShardShare)                  // a lower one would take its time
 					o.RequestTimeout, o.Deadline = time.Minute, time.Minute // however busy the machine is
 				})
 				for _, w := range wrong {

@@ -136,9 +136,7 @@ func (r *programRun) chooseOptions(o *Options) {
 	o.Wire = kinesisprotocol.Wire(r.random.IntN(4))
 	o.Deadline = time.Duration(1+r.random.IntN(20)) * time.Second
 	o.RefreshInterval = time.Duration(r.random.IntN(2)) * 200 * time.Millisecond
-	if r.random.IntN(2) == 0 {
-		o.ShardShare = 0
-	}
+	o.ShardShare = []float64{0, 1, 0.5, 0.2}[r.random.IntN(4)] // so that shards come near their quotas, and away again
 	o.keyBits = []int{3, 6, 0}[r.random.IntN(3)]
 	o.Metrics = r.sink
 }
