@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -154,13 +155,24 @@ func (s *schedule) spread() []*userRecord {
 	return waiting
 }
 
-// spreadOut brings the express records that wait to the lanes.
+// spreadOut brings the express records that wait to their lane, all of them to the
+// same while no shard is looked at. What waits there already may have been put after
+// them, and the first in a lane is the one that decides when it is due and expires.
 func (s *schedule) spreadOut() {
-	for _, u := range s.spread() {
-		l := s.laneOf(u)
-		l.waiting.append(u)
-		s.update(l)
+	waiting := s.spread()
+	if len(waiting) == 0 {
+		return
 	}
+	l := s.anywhere.shared
+	for l.waiting.first != nil {
+		waiting = append(waiting, l.waiting.pop())
+	}
+	slices.SortFunc(waiting, func(a, b *userRecord) int { return cmp.Compare(a.number, b.number) })
+	for _, u := range waiting {
+		l.waiting.append(u)
+	}
+	s.update(l)
+	s.lingerUntil(s.patience(l))
 }
 
 // settleExpress settles an express request all of whose records were accepted.
