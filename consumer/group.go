@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -565,13 +566,13 @@ func (g *group) requestAll(ctx context.Context, leases []lease.Lease) error {
 // errors.
 func each[T any](items []T, f func(T) error) error {
 	var calls sync.WaitGroup
-	slots := make(chan struct{}, atOnce)
+	var begun atomic.Int64
 	errs := make([]error, len(items))
-	for i, item := range items {
-		slots <- struct{}{}
+	for range min(atOnce, len(items)) {
 		calls.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = f(item)
+			for i := begun.Add(1) - 1; i < int64(len(items)); i = begun.Add(1) - 1 {
+				errs[i] = f(items[i])
+			}
 		})
 	}
 	calls.Wait()
@@ -581,33 +582,43 @@ func each[T any](items []T, f func(T) error) error {
 // start begins the tenure of a lease that was just taken.
 func (g *group) start(s *stream, held *lease.Held) {
 	t := newTenure(g, s, held)
-	g.mu.Lock()
-	g.tenures[t.key] = t
-	g.opening++
-	now := g.countHeld(s)
-	g.mu.Unlock()
-	s.meter.leasesHeld.Set(now)
+	g.hold(t)
 	g.tenancy.Go(func() {
 		t.run()
 		t.opened()
-		g.mu.Lock()
-		delete(g.tenures, t.key)
-		left := g.countHeld(s)
-		g.mu.Unlock()
-		s.meter.leasesHeld.Set(left)
+		g.drop(t)
 		g.wake()
 	})
 }
 
-// countHeld is called with g.mu held.
-func (g *group) countHeld(s *stream) float64 {
+// hold counts a tenure in.
+func (g *group) hold(t *tenure) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	g.tenures[t.key] = t
+	g.opening++
+	g.tellHeld(t.stream)
+}
+
+// drop counts it out.
+func (g *group) drop(t *tenure) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+
+	delete(g.tenures, t.key)
+	g.tellHeld(t.stream)
+}
+
+// tellHeld is called with g.mu held, so that the latest count is told last.
+func (g *group) tellHeld(s *stream) {
 	n := 0
 	for _, t := range g.tenures {
 		if t.stream == s {
 			n++
 		}
 	}
-	return float64(n)
+	s.meter.leasesHeld.Set(float64(n))
 }
 
 // opened counts the tenures that have found their place in the shard; the last
