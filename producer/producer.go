@@ -48,6 +48,7 @@ type Producer struct {
 	writer         atomic.Pointer[tracecarrier.Writer] // with the carrier in force; a put reads it once
 	forced         bool                                // the environment chose the carrier
 	callOptions    []func(*kinesis.Options)            // of every PutRecords call
+	ownAnswers     bool                                // nobody but this Producer looks at outputs of PutRecords
 	tracer         tracer
 	meter          meter
 	sink           *metrics.Isolated
@@ -139,6 +140,9 @@ func newProducer(client API, stream kinetrail.Stream, options Options) *Producer
 	}
 	p.waiters.New = func() any { return &userDetails{waiter: make(chan Result, 1)} }
 	p.callOptions = append(p.callOptions, withoutRetries, kinesisprotocol.With(options.Wire))
+	// Whoever wraps a client may look at the output, or make two calls of one and
+	// return the output of either: no option may take the results elsewhere then.
+	_, p.ownAnswers = client.(*kinesis.Client)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.meter = newMeter(p.sink, stream.Name())
 	p.delivery = sync.NewCond(&p.mu)

@@ -86,7 +86,10 @@ func (p *Producer) call(r *request) answer {
 	started := time.Now()
 	input := &kinesis.PutRecordsInput{StreamName: name, StreamARN: arn, Records: r.entries}
 	if r.options == nil {
-		r.options = append(slices.Clip(p.callOptions), kinesisprotocol.ResultsInto(&r.results))
+		r.options = slices.Clip(p.callOptions)
+		if p.ownAnswers {
+			r.options = append(r.options, kinesisprotocol.ResultsInto(&r.results))
+		}
 	}
 	out, err := p.api.PutRecords(ctx, input, r.options...)
 	if errors.Is(err, kinesisprotocol.ErrNotCBOR) {
@@ -100,8 +103,7 @@ func (p *Producer) call(r *request) answer {
 	return a
 }
 
-// takeResults takes the results from the output, unless they are there already: a
-// client that does not know kinesisprotocol leaves them there.
+// takeResults takes the results from the output, unless they are there already.
 func (r *request) takeResults(out *kinesis.PutRecordsOutput) error {
 	if out != nil && len(out.Records) > 0 {
 		r.results = r.results[:0]
