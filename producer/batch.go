@@ -11,12 +11,6 @@ import (
 	"github.com/kinetrail/kinetrail/shardmap"
 )
 
-// worthRequest is how many bytes make a request worth sending before its
-// records have lingered: beyond it, the fixed cost of a request is small against
-// that of its bytes, and what waits would only grow out of the processor's caches.
-// Twice as much costs a third more with ByShard and BestEffort.
-const worthRequest = 1 << 19
-
 // rules are what a schedule goes by: options, and containerBytes within the
 // stream's largest record.
 type rules struct {
@@ -32,6 +26,7 @@ type rules struct {
 	containerBytes int
 	requestRecords int
 	requestBytes   int
+	worthBytes     int // that make a request worth sending before its records have lingered
 	shardShare     float64
 }
 
@@ -263,7 +258,7 @@ func (s *schedule) due(now instant) (due, everything bool) {
 		return false, false
 	case now >= s.lingerAt:
 		return true, true
-	case s.offered.records >= s.rules.requestRecords || s.offered.bytes >= min(worthRequest, s.rules.requestBytes):
+	case s.offered.records >= s.rules.requestRecords || s.offered.bytes >= s.rules.worthBytes:
 		return true, false
 	}
 	// When every container is full, none gains by waiting; lanes that are not
@@ -318,7 +313,7 @@ func (s *schedule) start(r *request) *request {
 func (s *schedule) fill(r *request, everything bool, now instant) {
 	var unripe targetQueue
 	targets := s.active.count
-	share := offer{records: s.rules.requestRecords / targets, bytes: min(worthRequest, s.rules.requestBytes) / targets}
+	share := offer{records: s.rules.requestRecords / targets, bytes: s.rules.worthBytes / targets}
 	for s.active.first != nil {
 		t := s.active.pop()
 		l := t.firstReady(s)
@@ -336,7 +331,7 @@ func (s *schedule) fill(r *request, everything bool, now instant) {
 		case len(r.records) == s.rules.requestRecords,
 			len(r.records) > 0 && (l.sendsAlone() || r.records[0].alone),
 			len(r.records) > 0 && r.bytes+s.nextBytes(l) > s.rules.requestBytes,
-			r.bytes >= worthRequest: // more would only take memory
+			r.bytes >= s.rules.worthBytes: // more would only take memory
 			s.active.prepend(t)
 			s.active.appendAll(&unripe)
 			s.lingerUntil(s.patience(l))
@@ -600,6 +595,10 @@ func sooner(a, b instant) instant {
 	return a
 }
 
+// restingRequests is how many requests are at rest at most for each that may be under
+// way: after a backlog there may be hundreds.
+const restingRequests = 4
+
 // newRequest and freeRequest keep the memory of requests for others.
 func (s *schedule) newRequest() *request {
 	last := len(s.freeRequests) - 1
@@ -614,6 +613,9 @@ func (s *schedule) newRequest() *request {
 func (s *schedule) freeRequest(r *request) {
 	for i := range r.records {
 		s.finish(&r.records[i])
+	}
+	if len(s.freeRequests) >= restingRequests*s.rules.concurrency {
+		return
 	}
 	clear(r.records)
 	clear(r.entries)

@@ -50,14 +50,22 @@ func (s *schedule) addExpress(u *userRecord, key keyID) (look bool) {
 	}
 	r := x.open
 	r.express.append(u)
-	r.entries = append(r.entries, types.PutRecordsRequestEntry{Data: u.data, PartitionKey: &u.key})
-	r.marks = append(r.marks, mark{key: key, bytes: u.bytes})
+	entry := types.PutRecordsRequestEntry{Data: u.data, PartitionKey: &u.key}
+	note := mark{key: key, bytes: u.bytes}
+	if u.keyed {
+		if cap(r.keys) < 2*s.rules.requestRecords {
+			r.keys = make([]string, 0, 2*s.rules.requestRecords) // entries point into it
+		}
+		entry.PartitionKey, note.carried = r.carriedKey(u.key, u.parent()), int32(len(u.key))
+	}
+	r.entries = append(r.entries, entry)
+	r.marks = append(r.marks, note)
 	r.users++
 	r.bytes += int(u.bytes)
 	r.buffered += int(u.buffered)
 	r.dataBytes += len(u.data)
 	r.traced = r.traced || u.spanned
-	if len(r.entries) == s.rules.requestRecords || r.bytes >= min(worthRequest, s.rules.requestBytes) {
+	if len(r.entries) == s.rules.requestRecords || r.bytes >= s.rules.worthBytes {
 		s.closeExpress()
 		look = true
 	}
@@ -66,8 +74,9 @@ func (s *schedule) addExpress(u *userRecord, key keyID) (look bool) {
 
 // mark is what is kept beside an entry of an express request.
 type mark struct {
-	key   keyID
-	bytes int32
+	key     keyID
+	bytes   int32
+	carried int32 // length of the caller's key behind the context that is carried with it
 }
 
 // closeExpress lets the open request take no more records.

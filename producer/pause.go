@@ -34,7 +34,7 @@ const (
 // for, nil for nothing. The caller holds p.mu.
 func (p *Producer) pause(due bool) chan struct{} {
 	sending, sendingBytes := p.schedule.sending()
-	if p.options.Aggregation != Off && p.schedule.waitingBytes-sendingBytes < worthRequest {
+	if p.options.Aggregation != Off && p.schedule.waitingBytes-sendingBytes < p.schedule.rules.worthBytes {
 		return nil // there is no request's worth of containers
 	}
 	backlog := p.schedule.waiting - sending

@@ -192,8 +192,20 @@ func (o *Options) rules() rules {
 		containerBytes: o.MaxContainerBytes,
 		requestRecords: o.MaxRequestRecords,
 		requestBytes:   o.MaxRequestBytes,
+		worthBytes:     min(o.worthRequest(), o.MaxRequestBytes),
 		shardShare:     o.ShardShare,
 	}
+}
+
+// worthRequest is how many bytes make a request worth sending before its records
+// have lingered: beyond it, the fixed cost of a request is small against that of its
+// bytes, and what waits grows out of the processor's caches. Where a shard has one
+// round of containers under way, twice as much lets several of them go in each.
+func (o *Options) worthRequest() int {
+	if o.Aggregation == ByShard && o.Order == PerKey {
+		return 1 << 20
+	}
+	return 1 << 19
 }
 
 // tellNoCarrier logs once that contexts are not carried.

@@ -170,13 +170,19 @@ func (s *schedule) chargeByHash(r *request) {
 		return
 	}
 	r.uncharged = false
-	var batch hashBatch
-	batch.each = func(u *userRecord, _ int, hash shardmap.HashKey) { s.targetOf(hash).limiter.spend(int(u.bytes)) }
+	batch := hashBatch{each: func(bytes int, hash shardmap.HashKey) { s.targetOf(hash).limiter.spend(bytes) }}
+	charge := func(u *userRecord) {
+		if u.hashed {
+			s.targetOf(u.hash).limiter.spend(int(u.bytes))
+		} else {
+			batch.add(u.key, int(u.bytes))
+		}
+	}
 	for u := r.express.first; u != nil; u = u.next {
-		batch.add(u, 0)
+		charge(u)
 	}
 	for i := range r.records {
-		batch.add(r.records[i].users, i)
+		charge(r.records[i].users)
 	}
 	batch.end()
 }

@@ -237,7 +237,7 @@ func (s *schedule) add(u *userRecord, caller *tracecarrier.Parent) (look bool) {
 
 // inboxCompletes reports whether what is in the inbox may be what a request lacks.
 func (s *schedule) inboxCompletes() bool {
-	records, bytes := s.rules.requestRecords, min(worthRequest, s.rules.requestBytes)
+	records, bytes := s.rules.requestRecords, s.rules.worthBytes
 	return s.offered.records < records && s.offered.bytes < bytes &&
 		(s.offered.records+s.inbox.count >= records || s.offered.bytes+s.inbox.bytes >= bytes)
 }
@@ -284,26 +284,27 @@ func (s *schedule) arrivals() []*userRecord {
 // setHashes sets the hash keys of records: those of their keys, unless they have
 // one.
 func setHashes(records []*userRecord) {
-	batch := hashBatch{each: func(u *userRecord, _ int, hash shardmap.HashKey) { u.hash, u.hashed = hash, true }}
+	batch := hashBatch{each: func(i int, hash shardmap.HashKey) { records[i].hash, records[i].hashed = hash, true }}
 	for i, u := range records {
-		batch.add(u, i)
+		if !u.hashed {
+			batch.add(u.key, i)
+		}
 	}
 	batch.end()
 }
 
-// hashBatch finds the hash keys of user records as shardmap.HashKeyOf does, but of
-// many at once, in order. It changes none itself.
+// hashBatch finds the hash keys of partition keys as shardmap.HashKeyOf does, but of
+// many at once.
 type hashBatch struct {
-	each    func(u *userRecord, at int, hash shardmap.HashKey)
-	records [md5lanes.Lanes]*userRecord
-	at      [md5lanes.Lanes]int // the caller's note on each
-	keys    [md5lanes.Lanes]string
-	count   int
+	each  func(note int, hash shardmap.HashKey)
+	keys  [md5lanes.Lanes]string
+	notes [md5lanes.Lanes]int // the caller's on each
+	count int
 }
 
-func (b *hashBatch) add(u *userRecord, at int) {
-	b.records[b.count], b.at[b.count], b.keys[b.count] = u, at, u.key
-	if b.count++; b.count == len(b.records) {
+func (b *hashBatch) add(key string, note int) {
+	b.keys[b.count], b.notes[b.count] = key, note
+	if b.count++; b.count == len(b.keys) {
 		b.end()
 	}
 }
@@ -311,12 +312,8 @@ func (b *hashBatch) add(u *userRecord, at int) {
 func (b *hashBatch) end() {
 	var sums [md5lanes.Lanes][16]byte
 	md5lanes.Sum(sums[:b.count], b.keys[:b.count])
-	for i, u := range b.records[:b.count] {
-		hash := u.hash
-		if !u.hashed {
-			hash = shardmap.HashKey{Hi: binary.BigEndian.Uint64(sums[i][:8]), Lo: binary.BigEndian.Uint64(sums[i][8:])}
-		}
-		b.each(u, b.at[i], hash)
+	for i, note := range b.notes[:b.count] {
+		b.each(note, shardmap.HashKey{Hi: binary.BigEndian.Uint64(sums[i][:8]), Lo: binary.BigEndian.Uint64(sums[i][8:])})
 	}
 	b.count = 0
 }

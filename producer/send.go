@@ -117,27 +117,25 @@ func (r *request) takeResults(out *kinesis.PutRecordsOutput) error {
 	return nil
 }
 
-// writeEntries makes the entries of r that Put has not made, and the keys that carry
-// span contexts.
+// writeEntries makes the entries of r that Put has not made, and the hash keys
+// beside keys that carry span contexts.
 func (r *request) writeEntries() {
-	if r.traced {
-		r.keys = slices.Grow(r.keys, 2*r.users) // entries point into it
-	}
-	carried := hashBatch{each: r.writeKey}
-	if r.traced {
-		at := 0
-		for u := r.express.first; u != nil; u = u.next {
-			if u.keyed {
-				carried.add(u, at)
-			}
-			at++
+	carried := hashBatch{each: r.writeHash}
+	for i := range r.marks {
+		if n := int(r.marks[i].carried); n > 0 {
+			key := *r.entries[i].PartitionKey
+			carried.add(key[len(key)-n:], i)
 		}
+	}
+	if r.traced {
+		r.keys = slices.Grow(r.keys, 2*len(r.records)) // entries point into it
 	}
 	for i := range r.records {
 		k := &r.records[i]
 		r.entries = append(r.entries, k.entry())
 		if k.box == nil && k.users.keyed {
-			carried.add(k.users, i)
+			r.entries[i].PartitionKey = r.carriedKey(k.users.key, k.users.parent())
+			carried.add(k.users.key, i)
 		}
 	}
 	carried.end()
@@ -150,20 +148,34 @@ var keyWriter = tracecarrier.Writer{Carrier: tracecarrier.Lossless}
 // are not unusually long.
 const keyText = 64 << 10
 
-// writeKey gives an entry the key that carries u's span context, and u's hash key.
-// Both are texts in memory that is used again: nobody keeps them when the call has
-// returned.
-func (r *request) writeKey(u *userRecord, entry int, hash shardmap.HashKey) {
-	if most := keyWriter.KeyLength(tracecarrier.Injected, u.key) + shardmap.MaxHashKeyDigits; cap(r.text)-len(r.text) < most {
+// textRoom makes room for a text of so many bytes. Texts are in memory that is used
+// again for other requests: nobody keeps them when the call has returned.
+func (r *request) textRoom(most int) {
+	if cap(r.text)-len(r.text) < most {
 		r.text = make([]byte, 0, max(keyText, most))
 	}
-	key := len(r.text)
-	r.text = keyWriter.AppendKey(r.text, tracecarrier.Injected, u.key, *u.parent())
-	decimal := len(r.text)
+}
+
+// textFrom is the text that was written since.
+func (r *request) textFrom(at int) *string {
+	r.keys = append(r.keys, unsafe.String(&r.text[at], len(r.text)-at))
+	return &r.keys[len(r.keys)-1]
+}
+
+// carriedKey is the key that carries a span context.
+func (r *request) carriedKey(key string, parent *tracecarrier.Parent) *string {
+	r.textRoom(keyWriter.KeyLength(tracecarrier.Injected, key))
+	at := len(r.text)
+	r.text = keyWriter.AppendKey(r.text, tracecarrier.Injected, key, *parent)
+	return r.textFrom(at)
+}
+
+// writeHash gives an entry its hash key.
+func (r *request) writeHash(entry int, hash shardmap.HashKey) {
+	r.textRoom(shardmap.MaxHashKeyDigits)
+	at := len(r.text)
 	r.text = hash.AppendDecimal(r.text)
-	r.keys = append(r.keys, unsafe.String(&r.text[key], decimal-key), unsafe.String(&r.text[decimal], len(r.text)-decimal))
-	last := len(r.keys) - 1
-	r.entries[entry].PartitionKey, r.entries[entry].ExplicitHashKey = &r.keys[last-1], &r.keys[last]
+	r.entries[entry].ExplicitHashKey = r.textFrom(at)
 }
 
 // entry is k as PutRecords takes it.
