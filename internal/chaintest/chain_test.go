@@ -240,7 +240,7 @@ func (c *chain) run(role string, env ...string) {
 // a sandbox afterwards.
 func (c *chain) invoke(runtime *lambdatrigger.Runtime, batchSize int) {
 	c.Helper()
-	ctx, stop := context.WithTimeout(c.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(c.Context(), 3*time.Minute)
 	defer stop()
 	before := len(c.find("event-function", "process orders"))
 	invocations := 0
@@ -258,6 +258,7 @@ func (c *chain) invoke(runtime *lambdatrigger.Runtime, batchSize int) {
 	}
 	trigger, err := lambdatrigger.New(c.server.Client(), streamName, function, func(o *lambdatrigger.Options) {
 		o.BatchSize, o.ReportBatchItemFailures = batchSize, true
+		o.Timeout = 2 * time.Minute
 	})
 	if err != nil {
 		c.Fatal(err)

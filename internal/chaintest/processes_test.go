@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 
 // play runs a role with a tracer whose spans go out over OTLP.
 func play(role string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -176,6 +176,9 @@ func serve(_ context.Context, provider *sdktrace.TracerProvider) error {
 			return fmt.Errorf("the record's key is %q, want %q", r.PartitionKey, group)
 		}
 		return nil
-	}, func(o *kinesislambda.Options) { o.TracerProvider, o.Flush = provider, provider.ForceFlush }))
+	}, func(o *kinesislambda.Options) {
+		o.TracerProvider, o.Flush = provider, provider.ForceFlush
+		o.FlushTimeout = time.Minute // a quarter of the invocation, on a machine that is busy
+	}))
 	return nil
 }

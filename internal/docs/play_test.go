@@ -24,8 +24,9 @@ import (
 	"github.com/kinetrail/kinetrail/tracecarrier"
 )
 
-// patience is how long one thing that a block does may take.
-const patience = time.Minute
+// patience is how long one thing that a block does may take, also on a machine
+// with much else to do.
+const patience = 2 * time.Minute
 
 // play runs every block of a README and returns what is wrong.
 func play(t *testing.T, text string) []failure {
