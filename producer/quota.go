@@ -171,18 +171,18 @@ func (s *schedule) chargeByHash(r *request) {
 	}
 	r.uncharged = false
 	batch := hashBatch{each: func(bytes int, hash shardmap.HashKey) { s.targetOf(hash).limiter.spend(bytes) }}
-	charge := func(u *userRecord) {
+	charge := func(u *userRecord, bytes int32) {
 		if u.hashed {
-			s.targetOf(u.hash).limiter.spend(int(u.bytes))
+			s.targetOf(u.hash).limiter.spend(int(bytes))
 		} else {
-			batch.add(u.key, int(u.bytes))
+			batch.add(u.key, int(bytes))
 		}
 	}
 	for u := r.express.first; u != nil; u = u.next {
-		charge(u)
+		charge(u, u.bytes)
 	}
 	for i := range r.records {
-		charge(r.records[i].users)
+		charge(r.records[i].users, r.records[i].bytes) // of a container with its headers
 	}
 	batch.end()
 }

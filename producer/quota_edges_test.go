@@ -1,0 +1,46 @@
+package producer
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/tracecarrier"
+)
+
+func TestAShardPaysForTheHeadersOfARecordBeforeItComesNear(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(4)
+		service.latency = 5 * time.Millisecond
+		began := time.Now()
+		sent, worst := 0, 0.0
+		service.onPut = func(c *call) error {
+			for _, e := range c.entries {
+				sent += len(e.Data) + len(*e.PartitionKey)
+				allowed := kinetrail.WriteBytesPerSecond * (1 + c.at.Sub(began).Seconds())
+				worst = max(worst, float64(sent)-allowed)
+			}
+			return nil
+		}
+		p := start(t, service, func(o *Options) { o.Carrier, o.Deadline = tracecarrier.Headers, 0 })
+		const size = 100_000
+		headers := []kinetrail.Header{{Name: "large", Value: strings.Repeat("h", size)}}
+		for i, key := range keysIn(service.shards[0].Range, 120) { // for one shard, three times its quota
+			r := kinetrail.Record{PartitionKey: key, Data: []byte(fmt.Sprint(i)), Headers: headers}
+			if err := p.PutAsync(t.Context(), r, func(Result) {}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(33 * time.Millisecond)
+		}
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if worst > size+1000 { // the record that a limiter may lend
+			t.Errorf("the shard was sent %.0f bytes more than its quota allows, want one record at most", worst)
+		}
+	})
+}
