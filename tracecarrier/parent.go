@@ -1,5 +1,7 @@
 package tracecarrier
 
+import "encoding/binary"
+
 // Parent is what a W3C traceparent of version 00 says, without its text. It is for
 // who writes many keys: 25 bytes with no pointer.
 type Parent struct {
@@ -13,14 +15,13 @@ func (p Parent) IsValid() bool { return p.TraceID != [16]byte{} && p.SpanID != [
 
 // AppendTo appends the traceparent, 55 characters, with the known flags only.
 func (p Parent) AppendTo(dst []byte) []byte {
-	var text [parentLength]byte
-	copy(text[:], "00-")
-	putHex(text[3:], p.TraceID[:])
-	text[35] = '-'
-	putHex(text[36:], p.SpanID[:])
-	text[52], text[53] = '-', '0'
+	dst = append(dst, "00-                                -                -00"...)
+	text := dst[len(dst)-parentLength:]
+	putHex(text[3:], binary.BigEndian.Uint64(p.TraceID[:8]))
+	putHex(text[19:], binary.BigEndian.Uint64(p.TraceID[8:]))
+	putHex(text[36:], binary.BigEndian.Uint64(p.SpanID[:]))
 	text[54] = '0' + p.Flags&knownFlags
-	return append(dst, text[:]...)
+	return dst
 }
 
 // String is the traceparent.
@@ -29,20 +30,21 @@ func (p Parent) String() string {
 	return string(p.AppendTo(text[:0]))
 }
 
-// hexPairs are the two digits of every byte.
-var hexPairs = func() (pairs [256][2]byte) {
-	const digits = "0123456789abcdef"
-	for b := range pairs {
-		pairs[b] = [2]byte{digits[b>>4], digits[b&15]}
-	}
-	return pairs
-}()
+// putHex writes the 16 digits of n.
+func putHex(text []byte, n uint64) {
+	binary.BigEndian.PutUint64(text, eightHex(n>>32))
+	binary.BigEndian.PutUint64(text[8:], eightHex(n&0xffff_ffff))
+}
 
-func putHex(text, bytes []byte) {
-	for i, b := range bytes {
-		pair := &hexPairs[b]
-		text[2*i], text[2*i+1] = pair[0], pair[1]
-	}
+// eightHex is the text of n, below 2^32, the first digit in the highest byte. It
+// spreads the digits over the bytes, half of them at a time, and then adds '0' to
+// all and to those from ten on what lies between '9' and 'a' besides.
+func eightHex(n uint64) uint64 {
+	n = (n | n<<16) & 0x0000_ffff_0000_ffff
+	n = (n | n<<8) & 0x00ff_00ff_00ff_00ff
+	n = (n | n<<4) & 0x0f0f_0f0f_0f0f_0f0f
+	letters := (n + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+	return n + 0x3030_3030_3030_3030 + letters*('a'-'9'-1)
 }
 
 // Plan is the outcome of Write for a key and a trace that is a valid Parent and
