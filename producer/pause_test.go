@@ -123,5 +123,10 @@ func TestTryPutNeverPauses(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Errorf("50000 calls of TryPut took %v, want no time", took)
 		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.pauses.over != nil {
+			t.Error("a TryPut has begun a pause for others")
+		}
 	})
 }

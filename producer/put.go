@@ -376,12 +376,12 @@ func (p *Producer) accept(ctx context.Context, u *userRecord, caller *tracecarri
 	look := p.schedule.add(u, caller)
 	p.meter.put(&p.schedule, outcome)
 	wake := look && p.mustWake(now)
-	over := p.pauses.over // all wait then, or nobody looks at the network
-	if look && over == nil {
-		over = p.pause(wake)
-	}
-	if !wait || u.waiter != nil {
-		over = nil
+	var over chan struct{} // of a pause
+	if wait && u.waiter == nil {
+		over = p.pauses.over // all wait then, or nobody looks at the network
+		if over == nil && look {
+			over = p.pause(wake)
+		}
 	}
 	p.mu.Unlock()
 	if wake {
