@@ -280,7 +280,7 @@ func (s *schedule) next(now instant) *request {
 	due, everything := s.due(now)
 	if s.expressDue(now) && !(due && s.express.last) {
 		s.express.last = true
-		return s.start(s.takeExpress())
+		return s.start(s.takeExpress(), now)
 	}
 	s.express.last = false
 	if !due {
@@ -295,15 +295,15 @@ func (s *schedule) next(now instant) *request {
 		s.freeRequest(r)
 		return nil
 	}
-	return s.start(r)
+	return s.start(r, now)
 }
 
 // start takes note of a request that is made.
-func (s *schedule) start(r *request) *request {
+func (s *schedule) start(r *request, now instant) *request {
 	r.place = len(s.underway)
 	s.underway = append(s.underway, r)
 	if s.watched() && !s.quota.near {
-		s.owe(r)
+		s.owe(r, now)
 	}
 	return r
 }

@@ -185,14 +185,14 @@ func (s *schedule) spreadOut() {
 }
 
 // settleExpress settles an express request all of whose records were accepted.
-func (s *schedule) settleExpress(r *request) {
+func (s *schedule) settleExpress(r *request, now instant) {
 	if s.rules.metered {
 		s.count.acceptedAll(len(r.entries), r.dataBytes)
 	}
 	s.count.delivered(r.users, false)
 	for i := range r.marks {
 		if r.uncharged {
-			s.charge(r.results[i].ShardID, int(r.marks[i].bytes))
+			s.charge(r.results[i].ShardID, int(r.marks[i].bytes), now)
 		}
 		if key := r.marks[i].key; key != 0 {
 			s.leaveKey(key)

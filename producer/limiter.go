@@ -43,10 +43,10 @@ func (l *limiter) perSecond() (records, bytes float64) {
 }
 
 func (l *limiter) fill(now instant) {
-	elapsed := time.Duration(now - l.filledAt).Seconds()
-	if elapsed <= 0 {
+	if now <= l.filledAt {
 		return
 	}
+	elapsed := time.Duration(now - l.filledAt).Seconds()
 	l.filledAt = now
 	l.pace = min(1, l.pace+paceRegain*elapsed)
 	records, bytes := l.perSecond()
@@ -59,10 +59,7 @@ func (l *limiter) allows(now instant) bool {
 	if l.share == 0 {
 		return true
 	}
-	if l.records >= 1 && l.bytes > 0 {
-		return true
-	}
-	l.fill(now)
+	l.fill(now) // before it is spent: a full bucket gains nothing by waiting
 	return l.records >= 1 && l.bytes > 0
 }
 
@@ -78,6 +75,12 @@ func (l *limiter) room() int {
 		return math.MaxInt
 	}
 	return int(l.bytes)
+}
+
+// pay is spend where nobody has asked whether it is allowed.
+func (l *limiter) pay(size int, now instant) {
+	l.fill(now)
+	l.spend(size)
 }
 
 // spend pays for one Kinesis record of this size.

@@ -97,12 +97,12 @@ func (s *schedule) room(now instant) (records, bytes float64) {
 
 // owe takes note of a request that is made while no shard is near its quota.
 // Answers name the shards of express requests; any other pays at once.
-func (s *schedule) owe(r *request) {
+func (s *schedule) owe(r *request, now instant) {
 	r.uncharged = true
 	s.quota.records -= float64(r.users)
 	s.quota.bytes -= float64(r.bytes)
 	if r.express.first == nil {
-		s.chargeByHash(r)
+		s.chargeByHash(r, now)
 	}
 }
 
@@ -110,7 +110,7 @@ func (s *schedule) owe(r *request) {
 func (s *schedule) comeNear(now instant) {
 	s.quota = quota{near: true}
 	for _, r := range s.underway {
-		s.chargeByHash(r)
+		s.chargeByHash(r, now)
 	}
 	s.reorder(now)
 }
@@ -140,9 +140,9 @@ func (s *schedule) atRest(now instant) bool {
 }
 
 // charge lets a shard that an answer names pay for a record.
-func (s *schedule) charge(shardID string, bytes int) {
+func (s *schedule) charge(shardID string, bytes int, now instant) {
 	if t := s.targetNamed(shardID); t != nil {
-		t.limiter.spend(bytes)
+		t.limiter.pay(bytes, now)
 	} else {
 		s.stale = true
 	}
@@ -165,15 +165,15 @@ func (s *schedule) targetNamed(shardID string) *target {
 const namedTargets = 64
 
 // chargeByHash lets the shards pay that the records of a request under way go to.
-func (s *schedule) chargeByHash(r *request) {
+func (s *schedule) chargeByHash(r *request, now instant) {
 	if !r.uncharged {
 		return
 	}
 	r.uncharged = false
-	batch := hashBatch{each: func(bytes int, hash shardmap.HashKey) { s.targetOf(hash).limiter.spend(bytes) }}
+	batch := hashBatch{each: func(bytes int, hash shardmap.HashKey) { s.targetOf(hash).limiter.pay(bytes, now) }}
 	charge := func(u *userRecord, bytes int32) {
 		if u.hashed {
-			s.targetOf(u.hash).limiter.spend(int(bytes))
+			s.targetOf(u.hash).limiter.pay(int(bytes), now)
 		} else {
 			batch.add(u.key, int(bytes))
 		}

@@ -206,7 +206,7 @@ func (s *schedule) settle(r *request, a answer, now instant) {
 	clear(r.unsealed)
 	s.chance = rand.Float64()
 	if r.express.first != nil && (a.err != nil || !r.allAccepted()) {
-		s.chargeByHash(r)
+		s.chargeByHash(r, now)
 		s.spellOut(r)
 	}
 	if a.err != nil {
@@ -215,7 +215,7 @@ func (s *schedule) settle(r *request, a answer, now instant) {
 		s.failures = 0
 		r.attempts = []Attempt{{Duration: a.took}}
 		if r.express.first != nil {
-			s.settleExpress(r)
+			s.settleExpress(r, now)
 		}
 		for i := range r.records {
 			s.settleRecord(r, &r.records[i], &r.results[i], now)
