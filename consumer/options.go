@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/endpoints"
 	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 )
@@ -391,6 +392,6 @@ func options(opts []func(*Options)) (Options, error) {
 	if o.Metrics == nil {
 		o.Metrics = metrics.Default()
 	}
-	o.speak, o.locate = kinesisprotocol.With(o.Wire), keepEndpoints()
+	o.speak, o.locate = kinesisprotocol.With(o.Wire), endpoints.Keep()
 	return o, o.check()
 }

@@ -1,6 +1,9 @@
 package producer
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // A pause lets what was put be sent. Callers that do nothing but put keep the
 // processor from the goroutines that send: with one processor Go looks for
@@ -14,6 +17,8 @@ type pauses struct {
 	limit int           // of the backlog, beyond which there is a pause
 	after uint64        // the number of the record before which there is no other one
 	over  chan struct{} // closed when the pause is over; nil while there is none
+
+	timers sync.Pool // *time.Timer, stopped
 }
 
 const (
@@ -51,10 +56,16 @@ func (p *Producer) pause(due bool) chan struct{} {
 // pause is one for a larger backlog, so that a burst of records into a slow
 // service has a dozen of them.
 func (p *Producer) await(over chan struct{}) {
-	timer := time.NewTimer(longestPause)
-	defer timer.Stop()
+	timer, _ := p.pauses.timers.Get().(*time.Timer)
+	if timer == nil {
+		timer = time.NewTimer(longestPause)
+	} else {
+		timer.Reset(longestPause)
+	}
+	defer p.pauses.timers.Put(timer)
 	select {
 	case <-over:
+		timer.Stop()
 		return
 	case <-timer.C:
 	}

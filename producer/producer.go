@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"github.com/kinetrail/kinetrail"
+	"github.com/kinetrail/kinetrail/internal/endpoints"
 	"github.com/kinetrail/kinetrail/kinesisprotocol"
 	"github.com/kinetrail/kinetrail/metrics"
 	"github.com/kinetrail/kinetrail/tracecarrier"
@@ -139,7 +140,7 @@ func newProducer(client API, stream kinetrail.Stream, options Options) *Producer
 		epoch:   &epoch{done: make(chan struct{})},
 	}
 	p.waiters.New = func() any { return &userDetails{waiter: make(chan Result, 1)} }
-	p.callOptions = append(p.callOptions, withoutRetries, kinesisprotocol.With(options.Wire))
+	p.callOptions = append(p.callOptions, withoutRetries, kinesisprotocol.With(options.Wire), endpoints.Keep())
 	// Whoever wraps a client may look at the output, or make two calls of one and
 	// return the output of either: no option may take the results elsewhere then.
 	_, p.ownAnswers = client.(*kinesis.Client)

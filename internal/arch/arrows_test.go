@@ -92,6 +92,7 @@ var arrows = map[string]row{
 	"internal/docs":        {},                      // tests alone
 	"internal/benchtable":  {},                      // a program
 	"internal/md5lanes":    {},
+	"internal/endpoints":   {suppliers: awsSDK},
 	"internal/serverload": { // a program
 		imports:   []string{"localkinesis/sequence"},
 		suppliers: slices.Concat(awsSDK, awsConfig),
@@ -99,8 +100,8 @@ var arrows = map[string]row{
 	"internal/tracing": {imports: []string{"."}, suppliers: otelAPI, planned: true},
 
 	// Clients. They do not import each other, and never a concrete lease store.
-	"producer":          client(awsSDK, awsModules, "codec", "internal/md5lanes", "kinesisprotocol"),
-	"consumer":          client(awsSDK, awsModules, "lease", "kinesisprotocol"),
+	"producer":          client(awsSDK, awsModules, "codec", "internal/endpoints", "internal/md5lanes", "kinesisprotocol"),
+	"consumer":          client(awsSDK, awsModules, "internal/endpoints", "lease", "kinesisprotocol"),
 	"kinesismiddleware": client(awsSDK, awsModules),
 	"kinesislambda":     client(lambdaSDK, lambdaModules),
 

@@ -1,4 +1,4 @@
-package consumer
+package endpoints
 
 import (
 	"context"
@@ -23,9 +23,9 @@ type knownEndpoint struct {
 	endpoint smithyendpoints.Endpoint // to be read only
 }
 
-// keepEndpoints makes calls use endpoints that are known. A resolver that is not
+// Keep is an option that makes calls use endpoints that are known. A resolver that is not
 // the SDK's own stays: it may answer differently from one call to the next.
-func keepEndpoints() func(*kinesis.Options) {
+func Keep() func(*kinesis.Options) {
 	rules := kinesis.NewDefaultEndpointResolverV2()
 	sdk, known := reflect.TypeOf(rules), &knownEndpoints{rules: rules}
 	return func(o *kinesis.Options) {
