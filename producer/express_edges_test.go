@@ -303,3 +303,60 @@ func TestAShardThatRestedIsSentNoMoreThanASecondsWorthAtOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestShardsPayForAnExpressRequestWithAFailureToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(4)
+		service.onPut = func(c *call) error {
+			c.codes[0] = "InternalFailure"
+			return nil
+		}
+		p := start(t, service, func(o *Options) { o.MaxAttempts = 2 })
+		for i := range 300 {
+			if err := p.PutAsync(t.Context(), record(fmt.Sprint("key-", i), "d"), func(Result) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(101 * time.Millisecond) // the failed one is sent again later
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		left := 0.0
+		for _, target := range p.schedule.targets {
+			left += target.limiter.records
+		}
+		if left != 3700 {
+			t.Errorf("four shards have %v records of their quotas left when 299 of 300 are accepted, want 3700", left)
+		}
+	})
+}
+
+func TestExpressAndTheLanesTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(4)
+		service.latency = 10 * time.Millisecond
+		p := start(t, service, func(o *Options) { o.ShardShare, o.Concurrency, o.Linger = 0, 1, 0 })
+		const each = 10_000
+		inLane, byExpress := 0, 0
+		put := func(key string, count *int) {
+			t.Helper()
+			if err := p.TryPut(t.Context(), record(key, "d"), func(Result) { *count++ }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range each {
+			put("busy", &inLane)
+			put(fmt.Sprint("key-", i), &byExpress)
+		}
+		time.Sleep(205 * time.Millisecond) // twenty requests
+		synctest.Wait()
+		if inLane < 9 || byExpress < 8*500 {
+			t.Errorf("of twenty requests %d went from a busy lane and %d records by express, want 9 or more and 4000 or more", inLane, byExpress)
+		}
+		p.mu.Lock()
+		p.schedule.stop(CodeClosed, ErrClosed)
+		p.mu.Unlock()
+		p.wake()
+	})
+}
