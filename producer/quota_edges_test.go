@@ -44,3 +44,40 @@ func TestAShardPaysForTheHeadersOfARecordBeforeItComesNear(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswersShardIsTheOneThatPays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, newFakeService(200)) // more than are remembered
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		s := &p.schedule
+		for range 2 { // the second time with new targets
+			for i := range 200 {
+				if got := s.targetNamed(shardID(i)); got != s.targets[shardID(i)] {
+					t.Errorf("%s is not found as the target it is", shardID(i))
+				}
+			}
+			s.targetNamed(shardID(0)) // which is remembered, and looked for first
+			s.reorder(p.now())
+		}
+	})
+}
+
+func TestAnExpressRecordOnAnUnknownShardStartsARefresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		service := newFakeService(1)
+		p := start(t, service, func(o *Options) { o.RefreshInterval = 0 })
+		service.with(func() { service.split(0) })
+		if err := p.PutAsync(t.Context(), record("key", "d"), func(Result) {}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if open := len(p.schedule.shards.Open()); open != 2 {
+			t.Errorf("ten seconds after an answer from a new shard %d shards are known, want 2", open)
+		}
+	})
+}
