@@ -249,22 +249,25 @@ func handle(run way) func(context.Context, *kinesis.Client, metrics.Sink, int, i
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		var handled atomic.Int64
+		var handling sync.Mutex // nothing is handled while the use is looked up
 		var before, after used
-		var begun, ended int64 // how many are handled then
-		begin, end := int64(records/10), int64(records/10+records)
+		var handled, begun, ended int // the last two are how many are handled then
+		begin, end := records/10, records/10+records
 		err = run(ctx, c, func(n int) {
-			now := handled.Add(int64(n))
-			if was := now - int64(n); was < begin && now >= begin {
-				before, begun = usage(), now
-			} else if was < end && now >= end {
-				after, ended = usage(), now
+			handling.Lock()
+			defer handling.Unlock()
+			was := handled
+			handled += n
+			if was < begin && handled >= begin {
+				before, begun = usage(), handled
+			} else if was < end && handled >= end {
+				after, ended = usage(), handled
 				cancel()
 			}
 		})
 		if !errors.Is(err, context.Canceled) {
 			return s, err
 		}
-		return before.until(after, int(ended-begun)), nil
+		return before.until(after, ended-begun), nil
 	}
 }
