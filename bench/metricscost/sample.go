@@ -252,15 +252,14 @@ func handle(run way) func(context.Context, *kinesis.Client, metrics.Sink, int, i
 		var handling sync.Mutex // nothing is handled while the use is looked up
 		var before, after used
 		var handled, begun, ended int // the last two are how many are handled then
-		begin, end := records/10, records/10+records
 		err = run(ctx, c, func(n int) {
 			handling.Lock()
 			defer handling.Unlock()
-			was := handled
 			handled += n
-			if was < begin && handled >= begin {
+			switch {
+			case begun == 0 && handled >= records/10:
 				before, begun = usage(), handled
-			} else if was < end && handled >= end {
+			case begun > 0 && ended == 0 && handled >= begun+records:
 				after, ended = usage(), handled
 				cancel()
 			}
